@@ -1,0 +1,84 @@
+"""Clients and their grants: register a portal, check its secret, ask what it may do.
+
+1. `register` stores a client with the scrypt hash of its secret; the secret itself is nowhere in the hub.
+2. `authenticate` compares a secret in the same time for a known, an unknown and a switched-off client.
+3. `require` lets a client use a form for a purpose only under a grant, before any subject is looked up.
+"""
+
+import base64
+import hashlib
+import hmac
+from datetime import datetime
+
+from ledger import clients as store
+from ledger.clients import Client, Grant
+from ledger.database import Database
+from schemas.errors import Forbidden, Invalid, Unauthenticated
+
+_COST = {"n": 2**14, "r": 8, "p": 1}
+_SHORTEST_SECRET = 16
+_NOBODY = "scrypt$16384$8$1$AAAAAAAAAAAAAAAAAAAAAA==$" + base64.b64encode(bytes(32)).decode()
+
+
+def hash_secret(secret: str, salt: bytes) -> str:
+    """The secret's scrypt hash with its parameters, as one line of text.
+
+    >>> hash_secret("a long enough secret", bytes(16)).split("$")[:4]
+    ['scrypt', '16384', '8', '1']
+    """
+    digest = hashlib.scrypt(secret.encode(), salt=salt, dklen=32, **_COST)
+    parts = (*(str(v) for v in _COST.values()), base64.b64encode(salt).decode(), base64.b64encode(digest).decode())
+    return "$".join(("scrypt", *parts))
+
+
+def secret_matches(secret: str, stored: str) -> bool:
+    """Whether the secret is the one that was hashed; takes its time either way."""
+    _, n, r, p, salt, digest = stored.split("$")
+    tried = hashlib.scrypt(secret.encode(), salt=base64.b64decode(salt), dklen=32, n=int(n), r=int(r), p=int(p))
+    return hmac.compare_digest(tried, base64.b64decode(digest))
+
+
+def register(db: Database, client_id: str, zh: str, en: str, secret: str, *, salt: bytes, at: datetime) -> Client:
+    """Add a client, or give a known one new names and a new secret; its grants stay."""
+    if len(secret) < _SHORTEST_SECRET:
+        raise Invalid(
+            f"the secret of client {client_id!r} has fewer than {_SHORTEST_SECRET} characters",
+            todo='make one: python3 -c "import secrets; print(secrets.token_urlsafe(24))"',
+        )
+    client = Client(client_id, zh, en, hash_secret(secret, salt))
+    store.put(db, client, at)
+    return client
+
+
+def authenticate(db: Database, client_id: str, secret: str) -> Client:
+    """The active client with this id and secret; else Unauthenticated, which does not tell what was wrong."""
+    client = store.find(db, client_id)
+    fits = secret_matches(secret, client.secret_hash if client else _NOBODY)
+    if client is None or not fits or not client.active:
+        raise Unauthenticated(
+            "client id and secret do not fit, or the client is switched off",
+            todo="check client_id and client_secret, or ask the data office for new ones",
+        )
+    return client
+
+
+def require_active(db: Database, client_id: str) -> Client:
+    """The client if it is known and active now: a token outlives neither its client nor its activity."""
+    client = store.find(db, client_id)
+    if client is None or not client.active:
+        raise Unauthenticated("this token's client is switched off", todo="ask the data office")
+    return client
+
+
+def may(db: Database, client_id: str, form: str, purpose: str) -> bool:
+    """Whether the client may use the form for the purpose."""
+    return Grant(client_id, form, purpose) in store.granted(db, client_id)
+
+
+def require(db: Database, client_id: str, form: str, purpose: str) -> None:
+    """Nothing if the client may use the form for the purpose, else Forbidden."""
+    if not may(db, client_id, form, purpose):
+        raise Forbidden(
+            f"no grant for form {form!r} and this purpose",
+            todo="ask the data office for a grant, or use a purpose you were granted",
+        )

@@ -1,0 +1,132 @@
+"""Clients of the hub's interface and their grants, remembered.
+
+A client is a system (a department's portal), not a person. A grant lets one client use one form for one purpose; what
+is not granted is refused. Secrets never come here: only their hash, made and compared in `access.clients`.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    DateTime,
+    ForeignKey,
+    String,
+    Table,
+    delete,
+    insert,
+    select,
+    update,
+)
+
+from ledger.database import Database, ledger_tables
+from schemas.errors import NotFound
+
+client_table = Table(
+    "client",
+    ledger_tables,
+    Column("id", String(64), primary_key=True),
+    Column("name_zh", String(200), nullable=False),
+    Column("name_en", String(200), nullable=False),
+    Column("secret_hash", String(400), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+grant_table = Table(
+    "client_grant",
+    ledger_tables,
+    Column("client", String(64), ForeignKey("client.id"), primary_key=True),
+    Column("form", String(64), primary_key=True),
+    Column("purpose", String(200), primary_key=True),
+    Column("granted_at", DateTime(timezone=True), nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Client:
+    """A system that may call the hub while it is `active`; `secret_hash` is opaque here."""
+
+    id: str
+    name_zh: str
+    name_en: str
+    secret_hash: str = field(repr=False)
+    active: bool = True
+
+
+@dataclass(frozen=True, order=True)
+class Grant:
+    """One client may use one form for one purpose."""
+
+    client: str
+    form: str
+    purpose: str
+
+
+def put(db: Database, client: Client, at: datetime) -> None:
+    """Add the client, or replace names, secret hash and activity of the one with this id; grants stay."""
+    values = {
+        "name_zh": client.name_zh,
+        "name_en": client.name_en,
+        "secret_hash": client.secret_hash,
+        "active": client.active,
+    }
+    with db.write() as connection:
+        changed = connection.execute(update(client_table).where(client_table.c.id == client.id).values(values))
+        if not changed.rowcount:
+            connection.execute(insert(client_table).values(id=client.id, created_at=at, **values))
+
+
+def find(db: Database, client_id: str) -> Client | None:
+    """The client with this id, active or not; None if there is none."""
+    with db.read() as connection:
+        row = connection.execute(select(client_table).where(client_table.c.id == client_id)).one_or_none()
+    return None if row is None else Client(row.id, row.name_zh, row.name_en, row.secret_hash, row.active)
+
+
+def everyone(db: Database) -> tuple[Client, ...]:
+    """All clients by id."""
+    with db.read() as connection:
+        rows = connection.execute(select(client_table).order_by(client_table.c.id)).all()
+    return tuple(Client(row.id, row.name_zh, row.name_en, row.secret_hash, row.active) for row in rows)
+
+
+def set_active(db: Database, client_id: str, active: bool) -> None:
+    """Let the client in or keep it out from its next call on; NotFound if there is no such client."""
+    with db.write() as connection:
+        changed = connection.execute(update(client_table).where(client_table.c.id == client_id).values(active=active))
+        if not changed.rowcount:
+            raise NotFound(f"there is no client {client_id!r}", todo="see the list of clients")
+
+
+def allow(db: Database, grant: Grant, at: datetime) -> None:
+    """Record the grant; one that is there already stays as it is."""
+    with db.write() as connection:
+        if not connection.execute(select(grant_table.c.client).where(_is(grant))).first():
+            connection.execute(
+                insert(grant_table).values(client=grant.client, form=grant.form, purpose=grant.purpose, granted_at=at)
+            )
+
+
+def withdraw(db: Database, grant: Grant) -> None:
+    """Remove the grant, if it is there."""
+    with db.write() as connection:
+        connection.execute(delete(grant_table).where(_is(grant)))
+
+
+def granted(db: Database, client_id: str) -> frozenset[Grant]:
+    """What the client may do: nothing while it is not active."""
+    query = (
+        select(grant_table.c.client, grant_table.c.form, grant_table.c.purpose)
+        .join(client_table, client_table.c.id == grant_table.c.client)
+        .where(grant_table.c.client == client_id, client_table.c.active)
+    )
+    with db.read() as connection:
+        return frozenset(Grant(*row) for row in connection.execute(query))
+
+
+def _is(grant: Grant) -> ColumnElement[bool]:
+    c = grant_table.c
+    return (c.client == grant.client) & (c.form == grant.form) & (c.purpose == grant.purpose)
