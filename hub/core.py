@@ -1,0 +1,99 @@
+"""The hub as one value: settings, databases, clock, and how secrets are found. Every step takes it as its first argument."""
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from hub.settings import Settings
+from lake.durable import make_folder, write_atomically
+from ledger import contracts
+from ledger.database import Database, audit_tables, ledger_tables, subject_tables
+from schemas.contract import Contract
+from schemas.errors import NotFound, SourceDenied
+
+Clock = Callable[[], datetime]
+Secrets = Callable[[str], str]
+
+
+def utc_now() -> datetime:
+    """The system's clock."""
+    return datetime.now(UTC)
+
+
+def named_secret(reference: str) -> str:
+    """The secret that `env:NAME` or `file:PATH` names. References of other kinds are resolved by who knows them (dags/).
+
+    Raises:
+        SourceDenied: the secret is not there.
+    """
+    kind, _, name = reference.partition(":")
+    if kind == "env" and name in os.environ:
+        return os.environ[name]
+    if kind == "file" and Path(name).is_file():
+        return Path(name).read_text(encoding="utf-8").strip()
+    raise SourceDenied(f"the secret {reference} is not set", todo=f"set it where the hub runs ({kind}:{name})")
+
+
+@dataclass(frozen=True)
+class Hub:
+    """Settings with everything opened lazily."""
+
+    settings: Settings = field(default_factory=Settings)
+    clock: Clock = utc_now
+    secret: Secrets = named_secret
+
+    @cached_property
+    def ledger(self) -> Database:
+        """The operational database, its tables made if missing."""
+        return self._open("ledger", ledger_tables)
+
+    @cached_property
+    def subjects(self) -> Database:
+        """The subject store."""
+        return self._open("subjects", subject_tables)
+
+    @cached_property
+    def audit(self) -> Database:
+        """The audit database."""
+        return self._open("audit", audit_tables)
+
+    @property
+    def lake(self) -> Path:
+        """Root folder of the lake."""
+        return self.settings.lake_root
+
+    def contract(self, dataset: str) -> Contract:
+        """The contract in force. Raises NotFound with the datasets that exist."""
+        applied = contracts.applied(self.ledger)
+        if dataset not in applied:
+            known = ", ".join(sorted(applied)) or "none is applied yet"
+            raise NotFound(f"no dataset {dataset!r} (known: {known})", todo="hub contract apply FILE")
+        return applied[dataset]
+
+    def today(self) -> date:
+        """Today in the city."""
+        return self.clock().astimezone(ZoneInfo(self.settings.timezone)).date()
+
+    def key(self, name: str) -> bytes:
+        """A 32-byte key of the hub, made once and kept in HOME/keys (mode 600) unless settings give it."""
+        given = self.settings.subject_key if name == "subject" else None
+        if given is not None:
+            return bytes.fromhex(given.get_secret_value())
+        path = self.settings.home.absolute() / "keys" / f"{name}.key"
+        if not path.exists():
+            make_folder(path.parent)
+            path.parent.chmod(0o700)
+            write_atomically(path, secrets.token_hex(32).encode())
+            path.chmod(0o600)
+        return bytes.fromhex(path.read_text())
+
+    def _open(self, name: str, tables: object) -> Database:
+        self.settings.home.mkdir(parents=True, exist_ok=True)
+        database = Database(self.settings.database(name), tables)  # type: ignore[arg-type]
+        database.create()
+        return database

@@ -1,0 +1,94 @@
+"""Telling the owner of a dataset: once when trouble begins, once when it is over.
+
+The message is queued in the ledger together with the incident, then sent; what cannot be sent now is sent by upkeep later.
+It names the dataset, the reason and the next command to type, never a record.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from hub.core import Hub
+from ledger import incidents, loads
+from ledger.incidents import Message
+from schemas.contract import Contact, Contract
+from schemas.errors import HubError
+
+TITLES = {
+    "failed": ("取数失败", "pull failed"),
+    "held": ("数据暂缓发布", "load held"),
+    "late": ("数据逾期未更新", "data overdue"),
+    "recovered": ("已恢复", "recovered"),
+}
+
+
+def troubled(hub: Hub, contract: Contract, kind: str, error: HubError) -> None:
+    """Open an incident of the dataset, unless one is open, and tell its contact."""
+    message = _message(hub, contract, kind, error.what, error.todo)
+    if incidents.begin(hub.ledger, contract.dataset, kind, error.what, now=hub.clock(), message=message):
+        send(hub)
+
+
+def recovered(hub: Hub, contract: Contract) -> None:
+    """Close the dataset's incident, if one is open, and tell its contact."""
+    message = _message(hub, contract, "recovered", "", f"hub catalog show {contract.dataset}")
+    if incidents.finish(hub.ledger, contract.dataset, now=hub.clock(), message=message):
+        send(hub)
+
+
+def find_late(hub: Hub, contracts: dict[str, Contract]) -> tuple[str, ...]:
+    """Datasets whose promised cycle and latency have passed since the last load; each opens an incident."""
+    newest, now = loads.latest(hub.ledger), hub.clock()
+    late = []
+    for dataset, contract in contracts.items():
+        if contract.cycle_hours is None or dataset not in newest:
+            continue
+        allowed = timedelta(hours=contract.cycle_hours + (contract.latency_hours or 0))
+        if now - newest[dataset].published_at > allowed:
+            hours = (now - newest[dataset].published_at).total_seconds() / 3600
+            reason = f"{dataset}: last published {hours:.0f} h ago, promised every {contract.cycle_hours:.0f} h"
+            troubled(hub, contract, "late", HubError(reason, todo=f"hub pull {dataset}"))
+            late.append(dataset)
+    return tuple(late)
+
+
+def send(hub: Hub) -> int:
+    """Send what waits in the outbox; returns how many messages arrived. A webhook that does not answer is tried again later."""
+    arrived = 0
+    for message in incidents.unsent(hub.ledger):
+        try:
+            httpx.post(message.url, json=message.body, timeout=5).raise_for_status()
+        except httpx.HTTPError:
+            incidents.tried(hub.ledger, message, sent_at=None)
+        else:
+            incidents.tried(hub.ledger, message, sent_at=hub.clock())
+            arrived += 1
+    return arrived
+
+
+def render(style: str, title: str, text: str) -> dict[str, Any]:
+    """The body that a webhook of this style takes: plain JSON, 企业微信 (wecom) or 钉钉 (dingtalk) markdown."""
+    if style == "wecom":
+        return {"msgtype": "markdown", "markdown": {"content": f"**{title}**\n{text}"}}
+    if style == "dingtalk":
+        return {"msgtype": "markdown", "markdown": {"title": title, "text": f"#### {title}\n\n{text}"}}
+    return {"title": title, "text": text}
+
+
+def _message(hub: Hub, contract: Contract, kind: str, reason: str, todo: str) -> Message | None:
+    contact = contract.contact
+    if contact is None and hub.settings.notify_url:
+        contact = Contact(hub.settings.notify_url, hub.settings.notify_format)
+    if contact is None:
+        return None
+    zh, en = TITLES[kind]
+    lines = [
+        f"{contract.title} ({contract.dataset}), {contract.provider}",
+        reason,
+        f"下一步 next: {todo}" if todo else "",
+    ]
+    body = render(contact.format, f"{zh} / {en}: {contract.title}", "\n".join(line for line in lines if line))
+    return Message(
+        0, contact.url, {**body, "dataset": contract.dataset, "kind": kind} if contact.format == "plain" else body, 0
+    )

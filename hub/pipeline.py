@@ -1,0 +1,322 @@
+"""A record's way through, as steps that can be killed at any instant and tried again.
+
+1. `claim`: tell the ledger what the lake knows, take the lease, get the next load number.
+2. `read`: the connector streams into landing; the manifest seals it.
+3. `judge`: landed bytes are standardised and judged; passes, rejects and verdict lie in the run's work folder.
+4. `publish`: what differs from current is appended, quarantine is committed, the load is committed; then the ledger is told.
+
+Each step finds out what is already done instead of undoing it. A run ends published, held, failed, superseded or dry, with a reason.
+"""
+
+import hashlib
+import json
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from quality.verdict import Verdict
+
+import connectors
+from hub import notify
+from hub.core import Hub
+from lake import changes, crash, current, landing, quarantine
+from lake.history import History
+from lake.history import Load as Commit
+from lake.session import Connection, session
+from ledger import loads, runs
+from ledger.runs import Run
+from quality import gate
+from schemas.contract import Contract
+from schemas.errors import DeliveryHeld, HubError, SourceDamaged, Stop, Superseded
+
+SEQ_BITS = 32
+"""A row's `_seq` is its run's landing number shifted by this, plus its place in the delivery."""
+Progress = Callable[[int], None]
+
+
+def pull(
+    hub: Hub, dataset: str, *, owner: str, full: bool = False, dry_run: bool = False, accept_deletions: bool = False,
+    progress: Progress | None = None,
+) -> Run:  # fmt: skip
+    """All steps in one process: what `hub pull` does."""
+    run = claim(hub, dataset, owner, full=full)
+    run = read(hub, run.run, progress=progress)
+    run = judge(hub, run.run)
+    return publish(hub, run.run, dry_run=dry_run, accept_deletions=accept_deletions)
+
+
+def claim(hub: Hub, dataset: str, owner: str, *, full: bool = False) -> Run:
+    """The run that `owner` may work on, new or taken up again. Raises Busy while another run holds the lease."""
+    contract = hub.contract(dataset)
+    catch_up(hub, contract)
+    history = History(hub.lake, dataset)
+    floor = max((load.landing for load in history.loads()), default=0)
+    floor = max([floor, *(int(c["landing"]) for c in quarantine.commits(hub.lake, dataset).values())])
+    ttl = timedelta(seconds=hub.settings.lease_seconds)
+    run = runs.claim(
+        hub.ledger, dataset, owner, load=history.number + 1, landing_floor=floor, now=hub.clock(), ttl=ttl, full=full
+    )
+    crash.point("read.claimed")
+    return run
+
+
+def read(hub: Hub, run_id: str, *, progress: Progress | None = None) -> Run:
+    """Land what the source has to say. A landing that is sealed already is kept."""
+    run = _open(hub, run_id)
+    contract = hub.contract(run.dataset)
+    with _working(hub, run, contract):
+        manifest = landing.manifest(hub.lake, run.dataset, run.run)
+        if manifest is None:
+            head = History(hub.lake, run.dataset).head()
+            watermark = head.watermark if head and not run.full else None
+            with connectors.open_source(contract.source, secret=hub.secret, root=hub.settings.drops) as source:
+                reading = source.read(contract.columns, watermark)
+                manifest = landing.land(
+                    hub.lake, run.dataset, run.run, reading, landed_at=hub.clock().isoformat(), progress=progress
+                )
+        return runs.advance(hub.ledger, run, "landed", bytes=manifest.bytes, files=len(manifest.files))
+
+
+def judge(hub: Hub, run_id: str) -> Run:
+    """Standardise and judge the landing; the verdict and its files lie in the run's work folder."""
+    run = _open(hub, run_id)
+    contract = hub.contract(run.dataset)
+    with _working(hub, run, contract):
+        manifest = _landed(hub, run)
+        work = _work(hub, run)
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        deliveries = (
+            (landed.source, connectors.decode(path, landed.media, contract.source))
+            for landed, path in landing.files(hub.lake, manifest)
+        )
+        crash.point("judge.before-verdict")
+        references = {d: _viewer(hub, hub.contract(d)) for d in contract.references}
+        verdict = gate.judge(
+            contract,
+            deliveries,
+            workdir=work,
+            first_seq=run.landing << SEQ_BITS,
+            today=hub.today(),
+            current=_viewer(hub, contract, run.load - 1),
+            references=references,
+            docs=hub.settings.docs,
+            memory_mb=hub.settings.judge_memory_mb,
+        )
+        crash.point("judge.after-verdict")
+        return runs.advance(hub.ledger, run, "judged", outcome=verdict.outcome, counts=dict(verdict.counts))
+
+
+def publish(hub: Hub, run_id: str, *, dry_run: bool = False, accept_deletions: bool = False) -> Run:
+    """Append what changed and commit it, or hold the load; then tell the ledger."""
+    run = _open(hub, run_id)
+    if run.phase in ("published", "held", "dry"):
+        return run
+    contract = hub.contract(run.dataset)
+    with _working(hub, run, contract):
+        done = History(hub.lake, run.dataset).find(run.run)
+        if done is None:
+            done = _publish(hub, run, contract, dry_run=dry_run, accept_deletions=accept_deletions)
+        if done is not None:
+            crash.point("tell.before")
+            tell(hub, contract, done)
+            crash.point("tell.after")
+        shutil.rmtree(_work(hub, run), ignore_errors=True)
+    return runs.find(hub.ledger, run.run)
+
+
+def rollback(hub: Hub, dataset: str, *, to: int, reason: str, owner: str) -> Run:
+    """Restate current as it was at load `to`, as a new load. The next pull reads on from that load's watermark."""
+    contract = hub.contract(dataset)
+    history = {load.load: load for load in History(hub.lake, dataset).loads()}
+    if to not in history:
+        raise Stop(
+            f"{dataset} has no load {to} (loads 1 to {max(history, default=0)})", todo=f"hub runs list {dataset}"
+        )
+    run = claim(hub, dataset, owner)
+    with _working(hub, run, contract), session(_work(hub, run), hub.settings.judge_memory_mb) as con:
+        table = History(hub.lake, dataset)
+        table.prepare(contract)
+        first = run.landing << SEQ_BITS
+        found = changes.restore(con, hub.lake, contract, to=to, load=run.load, run=run.run, first_seq=first)
+        verdict = {"outcome": "rollback", "to": to, "reason": reason}
+        commit = _facts(hub, run, contract, found, kind="rollback", verdict=verdict, watermark=history[to].watermark)
+        table.commit(commit, found.file, contract)
+        tell(hub, contract, commit)
+    shutil.rmtree(_work(hub, run), ignore_errors=True)
+    return runs.find(hub.ledger, run.run)
+
+
+def catch_up(hub: Hub, contract: Contract) -> int:
+    """Tell the ledger of every commit it has not heard of; returns how many."""
+    history = History(hub.lake, contract.dataset)
+    known = loads.known(hub.ledger, contract.dataset)
+    news = [load for load in history.loads() if load.load > known] if history.number > known else []
+    for load in news:
+        tell(hub, contract, load)
+    return len(news)
+
+
+def tell(hub: Hub, contract: Contract, commit: Commit) -> None:
+    """Record a published load, end its run, and close the dataset's incident. Telling twice changes nothing."""
+    at = datetime.fromisoformat(commit.published_at)
+    loads.tell(
+        hub.ledger,
+        loads.Load(
+            dataset=commit.dataset, load=commit.load, run=commit.run, published_at=at, rows=commit.rows,
+            counts=commit.counts, facts=asdict(commit),
+        ),
+    )  # fmt: skip
+    loads.set_state(hub.ledger, commit.dataset, "ok", "", at)
+    runs.close(hub.ledger, commit.run, "published", now=hub.clock(), load=commit.load, counts=commit.counts)
+    notify.recovered(hub, contract)
+
+
+def _publish(hub: Hub, run: Run, contract: Contract, *, dry_run: bool, accept_deletions: bool) -> Commit | None:
+    """The commit, or None for a dry run. Raises DeliveryHeld after recording what is in quarantine."""
+    verdict, work, manifest = _verdict(hub, run), _work(hub, run), _landed(hub, run)
+    table = History(hub.lake, run.dataset)
+    head = table.head()
+    with session(work, hub.settings.judge_memory_mb) as con:
+
+        def record(*, held: bool) -> None:
+            quarantine.record(
+                con, hub.lake, contract, work / "rejects.parquet", work / "keys.parquet", run=run.run,
+                landing=run.landing, rules=rules_version(contract), held=held, complete=manifest.complete,
+                at=hub.clock().isoformat(),
+            )  # fmt: skip
+
+        try:
+            if verdict.outcome == "hold":
+                reasons = "; ".join(f"{zh} / {en}" for zh, en in verdict.reasons)
+                raise DeliveryHeld(f"{run.dataset}: {reasons}", todo=f"hub quarantine list {run.dataset}")
+            if not dry_run:
+                table.prepare(contract)
+            found = changes.find(
+                con, hub.lake, contract, _delivered(run, work, manifest, verdict), load=run.load, run=run.run,
+                absent_before=head.absent if head else "", accept_deletions=accept_deletions,
+            )  # fmt: skip
+        except DeliveryHeld:
+            if not dry_run:
+                record(held=True)
+            raise
+        crash.point("append.written")
+        if dry_run:
+            if found.file is not None:
+                found.file.unlink()
+            runs.close(hub.ledger, run.run, "dry", now=hub.clock(), counts={**verdict.counts, **found.counts})
+            return None
+        record(held=False)
+        facts = _facts(
+            hub, run, contract, found, kind="pull", verdict=verdict.to_json(), watermark=manifest.watermark,
+            counts=verdict.counts, manifest=_digest(manifest),
+        )  # fmt: skip
+        table.commit(facts, found.file, contract)
+    return facts
+
+
+def rules_version(contract: Contract) -> str:
+    """What the rules follow from, as a short hash: a row judged under other rules is another quarantine entry."""
+    value = contract.to_json()
+    text = json.dumps([value["columns"], value["checks"]], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _facts(
+    hub: Hub, run: Run, contract: Contract, found: changes.Changes, *, kind: str, verdict: dict[str, Any],
+    watermark: str | None, counts: Mapping[str, int] | None = None, manifest: str = "",
+) -> Commit:  # fmt: skip
+    now = hub.clock().isoformat()
+    return Commit(
+        dataset=run.dataset, load=run.load, run=run.run, landing=run.landing, kind=kind, published_at=now,
+        as_of=run.started_at.isoformat(), watermark=watermark, rows=found.rows, changed=found.changed,
+        counts={**(counts or {}), **found.counts}, verdict=verdict, contract_version=contract.version,
+        key=contract.key, manifest=manifest, content=found.content, absent=found.absent,
+    )  # fmt: skip
+
+
+def _delivered(run: Run, work: Path, manifest: landing.Manifest, verdict: Verdict) -> changes.Delivered:
+    return changes.Delivered(
+        passes=work / "passes.parquet",
+        keys=work / "keys.parquet",
+        complete=manifest.complete,
+        consistent=manifest.consistent,
+        unkeyable=verdict.counts["unkeyable"],
+        next_seq=(run.landing << SEQ_BITS) + verdict.counts["delivered"],
+    )
+
+
+def _viewer(hub: Hub, contract: Contract, load: int | None = None) -> Callable[[Connection, str], None]:
+    """A function that creates a view of the dataset's current rows, pinned at `load`, in somebody else's session."""
+    pinned = load if load is not None else History(hub.lake, contract.dataset).number
+    return lambda con, name: current.create_view(con, hub.lake, contract, name, pinned)
+
+
+def _open(hub: Hub, run_id: str) -> Run:
+    run = runs.find(hub.ledger, run_id)
+    if run.phase == "superseded":
+        raise Superseded(f"{run.dataset}: run {run.run} was superseded", todo=f"hub pull {run.dataset}")
+    return run
+
+
+def _work(hub: Hub, run: Run) -> Path:
+    return hub.settings.work / run.dataset / run.run
+
+
+def _landed(hub: Hub, run: Run) -> landing.Manifest:
+    manifest = landing.manifest(hub.lake, run.dataset, run.run)
+    if manifest is None:
+        raise SourceDamaged(f"{run.dataset}: run {run.run} has no landing", todo=f"hub pull {run.dataset}")
+    return manifest
+
+
+def _verdict(hub: Hub, run: Run) -> Verdict:
+    path = _work(hub, run) / "verdict.json"
+    if not path.exists():
+        judge(hub, run.run)
+    return Verdict.from_json(json.loads(path.read_bytes()))
+
+
+def _digest(manifest: landing.Manifest) -> str:
+    return hashlib.sha256(json.dumps(asdict(manifest), sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+@contextmanager
+def _working(hub: Hub, run: Run, contract: Contract) -> Iterator[None]:
+    """Renew the lease from a thread while the step works; end the run with its reason if the step fails."""
+    stop = threading.Event()
+    ttl = timedelta(seconds=hub.settings.lease_seconds)
+
+    def renew() -> None:
+        while not stop.wait(ttl.total_seconds() / 3):
+            runs.renew(hub.ledger, run, now=hub.clock(), ttl=ttl)
+
+    thread = threading.Thread(target=renew, name=f"lease-{run.dataset}", daemon=True)
+    thread.start()
+    try:
+        yield
+    except HubError as error:
+        _failed(hub, run, contract, error)
+        raise
+    except Exception as error:
+        _failed(
+            hub, run, contract, Stop(f"{run.dataset}: {type(error).__name__} inside the hub", todo="see the task's log")
+        )
+        raise
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _failed(hub: Hub, run: Run, contract: Contract, error: HubError) -> None:
+    phase = "held" if isinstance(error, DeliveryHeld) else "superseded" if isinstance(error, Superseded) else "failed"
+    now = hub.clock()
+    runs.close(hub.ledger, run.run, phase, now=now, reason=str(error))
+    if phase != "superseded":
+        loads.set_state(hub.ledger, run.dataset, phase, error.what, now)
+        notify.troubled(hub, contract, phase, error)

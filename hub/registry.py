@@ -1,0 +1,186 @@
+"""Registering: a contract file becomes the truth in the ledger, one line in the compiled index, and a pool in Airflow.
+
+The index is all that DAG files read: no database, no YAML at parse time. It is written atomically, and the same contracts give the
+same bytes. `pools.json` beside it is what `airflow pools import` takes, for an Airflow that cannot be reached when contracts are applied.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from hub.core import Hub
+from lake.durable import make_folder, write_atomically
+from ledger import contracts
+from schemas import diff, odcs
+from schemas.contract import Contract
+from schemas.errors import ContractInvalid, Problem, SourceUnreachable, Stop
+
+POOL_SLOTS = 2
+_CRON = {1.0: "0 * * * *", 24.0: "{m} 1 * * *", 168.0: "{m} 1 * * 1", 744.0: "{m} 1 1 * *"}
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What applying one file did: `version` counts up per dataset; `changes` are against the version before."""
+
+    contract: Contract
+    number: int
+    changed: bool
+    changes: tuple[diff.Change, ...] = ()
+
+
+def files(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    """The contract files below the given files and folders, sorted. Raises ContractInvalid for a path with none."""
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(path.rglob("*.odcs.yaml")) if path.is_dir() else [path]
+        if not inside:
+            raise ContractInvalid([Problem("-", "no *.odcs.yaml below this folder", "residents.odcs.yaml", str(path))])
+        found += inside
+    return tuple(found)
+
+
+def check(hub: Hub, paths: tuple[Path, ...]) -> tuple[Contract, ...]:
+    """The contracts in these files, each right in itself and all of them together.
+
+    Raises:
+        ContractInvalid: with the problems of every file.
+    """
+    problems: list[Problem] = []
+    good: list[tuple[Path, Contract]] = []
+    for path in files(paths):
+        try:
+            good.append((path, odcs.load(path)))
+        except ContractInvalid as error:
+            problems += error.problems
+    problems += _clashes(hub, good)
+    if problems:
+        raise ContractInvalid(problems)
+    return tuple(contract for _, contract in good)
+
+
+def apply(hub: Hub, paths: tuple[Path, ...], *, because: str | None = None) -> tuple[Applied, ...]:
+    """Check all files, then apply them all; nothing is applied if one is wrong.
+
+    Raises:
+        ContractInvalid: a file breaks a rule.
+        Stop: a change is breaking and no reason was given.
+    """
+    good = check(hub, paths)
+    _refuse_breaking(hub, good, because)
+    done = []
+    for path, contract in zip(files(paths), good, strict=True):
+        before = contracts.versions(hub.ledger, contract.dataset)
+        text = path.read_text(encoding="utf-8")
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        version = contracts.add(hub.ledger, contract, text, digest, at=hub.clock(), because=because)
+        moves = tuple(diff.diff(before[-1].contract, contract)) if before else ()
+        done.append(Applied(contract, version.number if version else len(before), version is not None, moves))
+    compile_index(hub)
+    return tuple(done)
+
+
+def compile_index(hub: Hub) -> None:
+    """Write the index and the pools from the applied contracts; with `airflow_url` set, create the pools as well."""
+    applied = contracts.applied(hub.ledger)
+    index = {name: entry(contract) for name, contract in sorted(applied.items())}
+    pools = {
+        contract.pool: {"slots": POOL_SLOTS, "description": contract.provider, "include_deferred": False}
+        for contract in sorted(applied.values(), key=lambda c: c.pool)
+    }
+    make_folder(hub.settings.index.parent)
+    write_atomically(hub.settings.index, json.dumps(index, ensure_ascii=False, sort_keys=True).encode())
+    write_atomically(hub.settings.index.with_name("pools.json"), json.dumps(pools, ensure_ascii=False, indent=1).encode())
+    if hub.settings.airflow_url:
+        _create_pools(hub, pools)
+
+
+def entry(contract: Contract) -> dict[str, Any]:
+    """One dataset's line in the index: what its DAG is made of."""
+    return {
+        "title": contract.title,
+        "provider": contract.provider,
+        "schedule": contract.schedule or _schedule(contract),
+        "pool": contract.pool,
+        "tags": sorted({contract.provider, f"share:{contract.share_type}", contract.source.kind, *contract.tags}),
+        "doc": document(contract),
+        "after": list(contract.references),
+    }
+
+
+def document(contract: Contract) -> str:
+    """The contract as a page for the DAG's documentation (Markdown)."""
+    rows = "\n".join(
+        f"| {c.name} | {c.title} | {c.sql_type} | {c.element or ''} | {'●' if c.key_position else ''} | {c.classification} |"
+        for c in contract.columns
+    )
+    return (
+        f"### {contract.title} · {contract.title_en}\n\n{contract.purpose}\n\n"
+        f"- 提供方 provider: {contract.provider} ({contract.provider_code})\n"
+        f"- 资源代码 resource code: {contract.resource_code}\n"
+        f"- 更新周期 cycle: {contract.cycle}; 同步 sync: {contract.source.sync} ({contract.source.kind})\n"
+        f"- 共享 sharing: {contract.share_type} {contract.share_condition}\n\n"
+        f"| column | 信息项 | type | 数据元 | key | class |\n|---|---|---|---|---|---|\n{rows}\n\n"
+        f"Repair: `hub runs list {contract.dataset}`, `hub quarantine list {contract.dataset}`, `hub pull {contract.dataset}`"
+    )
+
+
+def _schedule(contract: Contract) -> str | None:
+    """A cron line from the promised cycle; departments are spread over the hour so that not all start at once."""
+    if contract.cycle_hours is None:
+        return None
+    minute = int(hashlib.sha256(contract.dataset.encode()).hexdigest(), 16) % 60
+    fitting = [cron for hours, cron in _CRON.items() if contract.cycle_hours <= hours]
+    return (fitting[0] if fitting else "{m} 1 1 */3 *").replace("{m}", str(minute))
+
+
+def _clashes(hub: Hub, good: list[tuple[Path, Contract]]) -> list[Problem]:
+    """What is right in each file but wrong together: a dataset or a resource code used twice."""
+    codes = {c.resource_code: (c.dataset, "the ledger") for c in contracts.applied(hub.ledger).values()}
+    seen: dict[str, Path] = {}
+    problems = []
+    for path, contract in good:
+        if contract.dataset in seen:
+            problems.append(Problem("id", f"{contract.dataset!r} stands in {seen[contract.dataset]} too", "a dataset of its own", str(path)))
+        seen[contract.dataset] = path
+        holder, where = codes.setdefault(contract.resource_code, (contract.dataset, str(path)))
+        if holder != contract.dataset:
+            wrong = f"{contract.resource_code} is {holder}'s ({where})"
+            problems.append(Problem("customProperties.resourceCode", wrong, "the next free sequence after the slash", str(path)))
+    return problems
+
+
+def _refuse_breaking(hub: Hub, good: tuple[Contract, ...], because: str | None) -> None:
+    applied = contracts.applied(hub.ledger)
+    breaking = [
+        f"{new.dataset}: {change.path}: {change.text}"
+        for new in good
+        if new.dataset in applied
+        for change in diff.diff(applied[new.dataset], new)
+        if change.kind == "breaking"
+    ]
+    if breaking and not because:
+        raise Stop(
+            "breaking changes for those who read the dataset:\n  " + "\n  ".join(breaking),
+            todo="tell them first, then: hub contract apply FILE --force-because 'the reason'",
+        )
+
+
+def _create_pools(hub: Hub, pools: dict[str, dict[str, Any]]) -> None:
+    token = hub.settings.airflow_token
+    headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+    try:
+        with httpx.Client(base_url=hub.settings.airflow_url, headers=headers, timeout=10) as client:
+            for name, pool in pools.items():
+                made = client.post("/api/v2/pools", json={"name": name, **pool})
+                if made.status_code != httpx.codes.CONFLICT:
+                    made.raise_for_status()
+    except httpx.HTTPError as error:
+        raise SourceUnreachable(
+            f"Airflow at {hub.settings.airflow_url} did not take the pools ({type(error).__name__})",
+            todo="airflow pools import pools.json, or check HUB_AIRFLOW_URL and HUB_AIRFLOW_TOKEN",
+        ) from None

@@ -1,0 +1,71 @@
+"""Settings: read from the environment once, here, and passed on as values."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every setting, its default and its help. Each is an environment variable with the prefix `HUB_`."""
+
+    model_config = SettingsConfigDict(env_prefix="HUB_", env_file=None)
+
+    home: Path = Field(Path("var"), description="folder of everything the hub keeps on the embedded default")
+    lake: Path | None = Field(None, description="folder of the lake; default HOME/lake")
+    drop_root: Path | None = Field(None, description="folder below which file sources are read; default HOME/drop")
+    declarations: Path | None = Field(None, description="folder with forms/ and subjects/; default HOME/declarations")
+    ledger_url: str = Field("", description="SQLAlchemy URL of the ledger; default SQLite in HOME")
+    subjects_url: str = Field("", description="SQLAlchemy URL of the subject store; default SQLite in HOME")
+    audit_url: str = Field("", description="SQLAlchemy URL of the audit tables; default SQLite in HOME")
+    timezone: str = Field("Asia/Shanghai", description="time zone of the city: what 'today' means")
+    lease_seconds: int = Field(120, ge=5, description="a run that is silent for longer loses its lease")
+    judge_memory_mb: int = Field(1024, ge=128, description="memory the gate may take, in MiB")
+    subject_buckets: int = Field(4, ge=1, description="hash buckets of a subject build; each is one Airflow task")
+    subject_key: SecretStr | None = Field(
+        None, description="hex key of subject pseudonyms; default: made once in HOME/keys"
+    )
+    api_url: str = Field("http://127.0.0.1:8000", description="where portals reach the hub's API, for links")
+    airflow_url: str = Field(
+        "", description="Airflow's API, to create pools when a contract is applied; empty: pools.json only"
+    )
+    airflow_token: SecretStr | None = Field(None, description="bearer token for Airflow's API")
+    notify_format: Literal["plain", "wecom", "dingtalk"] = Field("plain", description="message format of notify_url")
+    notify_url: str = Field("", description="webhook of the data office, for datasets whose contract names no contact")
+
+    @cached_property
+    def lake_root(self) -> Path:
+        """Folder of the lake."""
+        return (self.lake or self.home / "lake").absolute()
+
+    @cached_property
+    def drops(self) -> Path:
+        """Folder below which file sources are read."""
+        return (self.drop_root or self.home / "drop").absolute()
+
+    @cached_property
+    def declared(self) -> Path:
+        """Folder with forms/ and subjects/."""
+        return (self.declarations or self.home / "declarations").absolute()
+
+    @property
+    def index(self) -> Path:
+        """The compiled index that DAG files read."""
+        return (self.home / "index.json").absolute()
+
+    @property
+    def work(self) -> Path:
+        """Scratch space of runs; a run's folder goes when it ends."""
+        return (self.home / "work").absolute()
+
+    @property
+    def docs(self) -> Path:
+        """Data Docs, one folder per dataset."""
+        return (self.home / "docs").absolute()
+
+    def database(self, name: Literal["ledger", "subjects", "audit"]) -> str:
+        """SQLAlchemy URL of one of the hub's databases."""
+        given: str = getattr(self, f"{name}_url")
+        return given or f"sqlite:///{(self.home / name).absolute()}.db"

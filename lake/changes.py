@@ -1,0 +1,188 @@
+"""What a delivery changes: the gate's passes against current, as the rows to append.
+
+1. A pass whose key is new, or whose hash differs from current's, is an upsert. One that is older (by `_seq`) than what is there is superseded.
+2. In a full delivery, a key of current that was not *delivered* (passed or not) is a deletion. A quarantined key keeps its last good version.
+   A row without a key suspends deletions for this load, since nobody can say whose row it was.
+   Without a consistent snapshot a key must be absent from two full reads: the first absence is only remembered.
+3. More deletions than the contract's limit hold the load.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from lake import current
+from lake.current import literal, quote
+from lake.durable import make_folder, sync_file
+from lake.history import folder
+from schemas.contract import Contract
+from schemas.errors import DeliveryHeld
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A judged delivery: the gate's files, whether absent keys mean deletions, and the last landing number's first `_seq`."""
+
+    passes: Path
+    keys: Path
+    complete: bool
+    consistent: bool
+    unkeyable: int
+    next_seq: int
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The rows to append (`file` is None if there are none) and the counts. `content` is the SHA-256 over them, `rows` the live keys after."""
+
+    file: Path | None
+    rows: int
+    content: str
+    absent: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> int:
+        """Rows appended."""
+        return self.counts["new"] + self.counts["updated"] + self.counts["deleted"]
+
+
+def find(
+    con: duckdb.DuckDBPyConnection,
+    lake: Path,
+    contract: Contract,
+    delivered: Delivered,
+    *,
+    load: int,
+    run: str,
+    absent_before: str = "",
+    accept_deletions: bool = False,
+) -> Changes:
+    """Compare a delivery with current as of load n-1 and write the rows that differ into the history's folder, uncommitted.
+
+    Raises:
+        DeliveryHeld: too many deletions (`contract.limits.deleted`), or every key gone.
+    """
+    key = ", ".join(quote(k) for k in contract.key)
+    current.create_view(con, lake, contract, "before", load - 1)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE known AS SELECT {key}, _hash, _seq FROM before")
+    passes = f"read_parquet({literal(str(delivered.passes))})"
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE fate AS SELECT {', '.join('p.' + quote(k) for k in contract.key)}, p._seq, "
+        "CASE WHEN k._seq IS NULL THEN 'new' WHEN k._hash = p._hash THEN 'unchanged' "
+        "WHEN k._seq > p._seq THEN 'outdated' ELSE 'updated' END AS fate "
+        f"FROM {passes} p LEFT JOIN known k USING ({key})"
+    )
+    fates = dict(con.execute("SELECT fate, count(*) FROM fate GROUP BY 1").fetchall())
+    absent = _absent(con, lake, contract, delivered, absent_before, run)
+    before = _scalar(con, "SELECT count(*) FROM known")
+    deleted = _scalar(con, "SELECT count(*) FROM gone")
+    _hold_if_too_many(contract, before, deleted, accept_deletions)
+    counts = {n: int(fates.get(n, 0)) for n in ("new", "updated", "unchanged", "outdated")} | {"deleted": deleted}
+    rows = before + counts["new"] - deleted
+    columns = ", ".join("p." + quote(c.name) for c in contract.columns)
+    blank = ", ".join(quote(c.name) if c.name in contract.key else f"NULL::{c.sql_type}" for c in contract.columns)
+    select = (
+        f"SELECT {columns}, 'upsert' AS _op, {load}::BIGINT AS _load, p._seq AS _seq, p._hash AS _hash FROM {passes} p "
+        f"SEMI JOIN (SELECT _seq FROM fate WHERE fate IN ('new', 'updated')) USING (_seq) UNION ALL "
+        f"SELECT {blank}, 'delete', {load}::BIGINT, {delivered.next_seq}::BIGINT + row_number() OVER (ORDER BY {key}) - 1, "
+        "NULL::BLOB FROM gone"
+    )
+    return append(con, lake, contract, select, load=load, run=run, rows=rows, counts=counts, absent=absent)
+
+
+def restore(
+    con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, *, to: int, load: int, run: str, first_seq: int
+) -> Changes:
+    """The rows that make current what it was as of load `to`, as a new load: a rollback adds, it takes nothing away."""
+    key = ", ".join(quote(k) for k in contract.key)
+    current.create_view(con, lake, contract, "before", load - 1)
+    current.create_view(con, lake, contract, "wanted", to)
+    columns = ", ".join(quote(c.name) for c in contract.columns)
+    blank = ", ".join(quote(c.name) if c.name in contract.key else f"NULL::{c.sql_type}" for c in contract.columns)
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE moves AS "
+        f"SELECT {columns}, 'upsert' AS _op, _hash FROM wanted ANTI JOIN before USING ({key}, _hash) UNION ALL "
+        f"SELECT {blank}, 'delete', NULL::BLOB FROM (SELECT * FROM before ANTI JOIN wanted USING ({key}))"
+    )
+    updated = _scalar(con, f"SELECT count(*) FROM moves SEMI JOIN before USING ({key}) WHERE _op = 'upsert'")
+    upserts = _scalar(con, "SELECT count(*) FROM moves WHERE _op = 'upsert'")
+    counts = {
+        "new": upserts - updated,
+        "updated": updated,
+        "deleted": _scalar(con, "SELECT count(*) FROM moves") - upserts,
+    }
+    rows = _scalar(con, "SELECT count(*) FROM wanted")
+    select = f"SELECT {columns}, _op, {load}::BIGINT AS _load, {first_seq}::BIGINT + row_number() OVER (ORDER BY {key}) - 1 AS _seq, _hash FROM moves"
+    return append(con, lake, contract, select, load=load, run=run, rows=rows, counts=counts)
+
+
+def append(
+    con: duckdb.DuckDBPyConnection,
+    lake: Path,
+    contract: Contract,
+    select: str,
+    *,
+    load: int,
+    run: str,
+    rows: int,
+    counts: dict[str, int],
+    absent: str = "",
+) -> Changes:
+    """Write the selected rows as the load's data file and take its content hash (order-independent, over key, operation and row hash)."""
+    total = counts["new"] + counts["updated"] + counts["deleted"]
+    if not total:
+        return Changes(None, rows, "", absent, counts)
+    file = folder(lake, contract.dataset) / f"load-{load:09d}-{run}.parquet"
+    make_folder(file.parent)
+    con.execute(f"COPY ({select}) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)")
+    return Changes(file, rows, content_hash(con, contract, (file,)), absent, counts)
+
+
+def content_hash(con: duckdb.DuckDBPyConnection, contract: Contract, files: tuple[Path, ...]) -> str:
+    """The content hash of history rows: what a reader recomputes to see that it was given a whole load."""
+    names = ", ".join(literal(str(f)) for f in files)
+    key = ", ".join(f"{quote(k)}::VARCHAR" for k in contract.key)
+    found = con.execute(
+        f"SELECT sum(md5_number(concat_ws(chr(31), _op, {key}, coalesce(hex(_hash), '')))::UHUGEINT % 1000000000000000003) "
+        f"FROM read_parquet([{names}])"
+    ).fetchone()
+    return str(found[0]) if found else ""
+
+
+def _absent(
+    con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, delivered: Delivered, before: str, run: str
+) -> str:
+    """Fill temp table `gone` with the keys to delete; return the file of keys to remember as absent once, if any."""
+    key = ", ".join(quote(k) for k in contract.key)
+    keys = f"read_parquet({literal(str(delivered.keys))})"
+    certain = delivered.complete and not delivered.unkeyable
+    missing = (
+        f"SELECT {key} FROM known ANTI JOIN {keys} USING ({key})" if certain else f"SELECT {key} FROM known WHERE false"
+    )
+    if not certain or delivered.consistent:
+        con.execute(f"CREATE OR REPLACE TEMP TABLE gone AS {missing}")
+        return ""
+    store = folder(lake, contract.dataset).parent / f"{contract.dataset}.absent"
+    make_folder(store)
+    file = store / f"{run}.parquet"
+    con.execute(f"COPY ({missing}) TO {literal(str(file))} (FORMAT parquet)")
+    sync_file(file)
+    twice = f"SELECT m.* FROM ({missing}) m SEMI JOIN read_parquet({literal(str(store / before))}) b USING ({key})"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE gone AS {twice if before else missing + ' LIMIT 0'}")
+    return file.name
+
+
+def _hold_if_too_many(contract: Contract, before: int, deleted: int, accepted: bool) -> None:
+    if deleted and not accepted and deleted > contract.limits.deleted * before:
+        raise DeliveryHeld(
+            f"{contract.dataset}: the delivery lacks {deleted} of {before} known rows, "
+            f"more than the {contract.limits.deleted:.0%} that may vanish at once",
+            todo=f"ask {contract.provider}; if it is right: hub pull {contract.dataset} --accept-deletions",
+        )
+
+
+def _scalar(con: duckdb.DuckDBPyConnection, sql: str) -> int:
+    row = con.execute(sql).fetchone()
+    return int(row[0]) if row else 0

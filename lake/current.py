@@ -1,0 +1,97 @@
+"""Current: a view over the history, the newest row per key, deletions left out.
+
+With a base (the newest rows up to load B, compacted by `lake.upkeep`) only the files of later loads are sorted out by key;
+so reading current costs the base's scan plus the tail's change. Without a base, or as of a load before B, the whole history is.
+"""
+
+from pathlib import Path
+
+import duckdb
+
+from lake import base
+from lake.history import DataFile, History
+from schemas.contract import Contract
+
+
+def create_view(
+    con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, name: str, load: int | None = None
+) -> None:
+    """Create view `name` of the live rows as of `load` (default: the head): contract columns, `_load`, `_seq`, `_hash`."""
+    history = History(lake, contract.dataset)
+    columns = ", ".join(quote(c.name) for c in contract.columns) + ", _load, _seq, _hash"
+    con.execute(f"CREATE OR REPLACE VIEW {quote(name)} AS {_select(lake, history, contract, columns, load)}")
+
+
+def create_history_view(con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, name: str) -> None:
+    """Create view `name` of every history row: contract columns, `_op`, `_load`, `_seq`, `_hash`."""
+    history = History(lake, contract.dataset)
+    con.execute(f"CREATE OR REPLACE VIEW {quote(name)} AS {_rows(contract, history.files())}")
+
+
+def touched(
+    con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, column: str, since: int, upto: int, name: str
+) -> None:
+    """Create view `name` with one column `value`: what `column` holds in rows of loads in (since, upto] and in the rows they supersede."""
+    files = History(lake, contract.dataset).files()
+    recent = [f for f in files if f.last_load > since and f.first_load <= upto]
+    key = ", ".join(quote(k) for k in contract.key)
+    con.execute(
+        f"CREATE OR REPLACE VIEW {quote(name)} AS "
+        f"WITH fresh AS (SELECT * FROM ({_rows(contract, tuple(recent))}) WHERE _load > {since:d} AND _load <= {upto:d}), "
+        f"older AS (SELECT * FROM ({_rows(contract, files)}) WHERE _load <= {since:d}), "
+        f"superseded AS (SELECT o.{quote(column)} AS value FROM older o SEMI JOIN fresh USING ({key})) "
+        f"SELECT DISTINCT value FROM (SELECT {quote(column)} AS value FROM fresh UNION ALL SELECT value FROM superseded) "
+        "WHERE value IS NOT NULL"
+    )
+
+
+def quote(name: str) -> str:
+    """A quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A quoted SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _select(lake: Path, history: History, contract: Contract, columns: str, load: int | None) -> str:
+    upto = history.number if load is None else load
+    files = tuple(f for f in history.files() if f.first_load <= upto)
+    key = ", ".join(quote(k) for k in contract.key)
+    found = base.newest(lake, contract, upto)
+    tail = tuple(f for f in files if found is None or f.last_load > found.load)
+    floor = found.load if found else 0
+    newest = (
+        f"SELECT * FROM ({_rows(contract, tail)}) WHERE _load > {floor:d} AND _load <= {upto:d} "
+        f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY _seq DESC) = 1"
+    )
+    live = f"SELECT {columns} FROM ({newest}) WHERE _op = 'upsert'"
+    if found is None:
+        return live
+    if not tail:
+        return f"SELECT {columns} FROM {_parquet((found.path,))}"
+    return (
+        f"{live} UNION ALL SELECT {columns} FROM {_parquet((found.path,))} ANTI JOIN "
+        f"(SELECT {key} FROM ({_rows(contract, tail)}) WHERE _load > {floor:d} AND _load <= {upto:d}) USING ({key})"
+    )
+
+
+def _rows(contract: Contract, files: tuple[DataFile, ...]) -> str:
+    """Every row of the files, each contract column present and of its type (a file may be older than a column)."""
+    shape = {
+        **{c.name: c.sql_type for c in contract.columns},
+        "_op": "VARCHAR",
+        "_load": "BIGINT",
+        "_seq": "BIGINT",
+        "_hash": "BLOB",
+    }
+    empty = "SELECT " + ", ".join(f"NULL::{kind} AS {quote(n)}" for n, kind in shape.items()) + " WHERE false"
+    if not files:
+        return empty
+    return f"{empty} UNION ALL BY NAME SELECT * FROM {_parquet(tuple(f.path for f in files))}"
+
+
+def _parquet(paths: tuple[Path, ...]) -> str:
+    names = ", ".join(literal(str(p)) for p in paths)
+    return f"read_parquet([{names}], union_by_name=true)"

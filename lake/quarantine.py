@@ -1,0 +1,176 @@
+"""Quarantine: rows that failed a rule, kept with their reasons until they come back right.
+
+One append-only Delta table per dataset. A row is known by (key, hash as delivered, rules version); `open` sets it aside, `close` tells
+that it left: its key was delivered right or otherwise, or a full delivery no longer has it. A repeated bad row adds nothing, so
+`last seen` is the last ended run while the row is open. The commit comes before the history's; a row counts only if its run
+ended published (a history commit names the run) or held (this table's commit says so).
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from lake import crash
+from lake.current import literal, quote
+from lake.durable import make_folder, sync_file, sync_folder
+from lake.history import History
+from schemas.contract import Contract
+from schemas.errors import Superseded
+
+_TYPES: dict[str, pa.DataType] = {
+    "_op": pa.string(), "_key": pa.string(), "_hash": pa.binary(), "_rules": pa.string(),
+    "_seq": pa.int64(), "_file": pa.string(), "_row": pa.int64(),
+    "reasons": pa.list_(pa.string()), "delivered": pa.string(),
+    "_run": pa.string(), "_landing": pa.int64(), "_at": pa.timestamp("us", "UTC"),
+}  # fmt: skip
+SCHEMA = pa.schema([pa.field(name, kind) for name, kind in _TYPES.items()])
+_METADATA = "cityhub"
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+    from deltalake.transaction import RemoveAction
+
+
+def folder(lake: Path, dataset: str) -> Path:
+    """The dataset's quarantine table."""
+    return lake / "quarantine" / dataset
+
+
+def commits(lake: Path, dataset: str) -> dict[str, dict[str, str | int]]:
+    """What each run's commit said: run → {run, landing, outcome}."""
+    table = _open(lake, dataset)
+    entries = [json.loads(e[_METADATA]) for e in table.history() if _METADATA in e] if table is not None else []
+    return {e["run"]: e for e in entries}
+
+
+def create_view(con: duckdb.DuckDBPyConnection, lake: Path, dataset: str, name: str) -> None:
+    """Create view `name` of the rows now in quarantine, one per (key, hash, rules version), with `first_seen` and its run."""
+    ended = {run for run, e in commits(lake, dataset).items() if e["outcome"] == "held"}
+    ended |= {load.run for load in History(lake, dataset).loads()}
+    runs = ", ".join(literal(r) for r in sorted(ended)) or "NULL"
+    con.execute(
+        f'CREATE OR REPLACE VIEW "{name}" AS SELECT * EXCLUDE (_op, _at), _at AS first_seen FROM ({_all(lake, dataset)}) WHERE _run IN ({runs}) '
+        "QUALIFY row_number() OVER (PARTITION BY _key, _hash, _rules ORDER BY _landing DESC, _op) = 1 AND _op = 'open'"
+    )
+
+
+def record(
+    con: duckdb.DuckDBPyConnection,
+    lake: Path,
+    contract: Contract,
+    rejects: Path,
+    keys: Path,
+    *,
+    run: str,
+    landing: int,
+    rules: str,
+    held: bool,
+    complete: bool,
+    at: str,
+) -> None:
+    """Commit what this run opens and closes; a run that has done so already does nothing. A held run closes nothing.
+
+    Raises:
+        Superseded: a run with a later landing has written here.
+    """
+    done = commits(lake, contract.dataset)
+    if run in done:
+        return
+    if any(int(e["landing"]) > landing for e in done.values()):
+        raise Superseded(
+            f"{contract.dataset}: a later run has judged this dataset", todo=f"hub pull {contract.dataset}"
+        )
+    key_text = "to_json([" + ", ".join(f"{quote(k)}::VARCHAR" for k in contract.key) + "])::VARCHAR"
+    delivered = f"o._key IN (SELECT {key_text} FROM read_parquet({literal(str(keys))}))"
+    closing = "false" if held else "true" if complete else delivered
+    moves = _moves(con, lake, contract, rejects, run=run, landing=landing, rules=rules, closing=closing, at=at)
+    if not moves and not held:
+        return
+    path = folder(lake, contract.dataset)
+    _commit(path, moves, {"run": run, "landing": landing, "outcome": "held" if held else "published"}, con)
+    crash.point("publish.quarantine-committed")
+
+
+def _moves(
+    con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, rejects: Path,
+    *, run: str, landing: int, rules: str, closing: str, at: str,
+) -> int:  # fmt: skip
+    """Fill temp table `moves`; return its rows."""
+    create_view(con, lake, contract.dataset, "open_before")
+    made = f"{literal(rules)} AS _rules"
+    stamp = f"{literal(run)} AS _run, {landing}::BIGINT AS _landing, {literal(at)}::TIMESTAMPTZ AS _at"
+    source = (
+        f"SELECT _key, _hash, {made}, _seq, _file, _row, reasons, delivered FROM read_parquet({literal(str(rejects))})"
+    )
+    same = "o._key IS NOT DISTINCT FROM r._key AND o._hash = r._hash AND o._rules = r._rules"
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE moves AS "
+        f"WITH r AS ({source} QUALIFY row_number() OVER (PARTITION BY _key, _hash ORDER BY _seq) = 1) "
+        f"SELECT 'open' AS _op, r.*, {stamp} FROM r WHERE NOT EXISTS (SELECT 1 FROM open_before o WHERE {same}) UNION ALL "
+        f"SELECT 'close', o._key, o._hash, o._rules, o._seq, o._file, o._row, o.reasons, NULL, {stamp} "
+        f"FROM open_before o WHERE ({closing}) AND NOT EXISTS (SELECT 1 FROM r WHERE {same})"
+    )
+    row = con.execute("SELECT count(*) FROM moves").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _commit(path: Path, rows: int, facts: dict[str, str | int], con: duckdb.DuckDBPyConnection) -> None:
+    from deltalake import CommitProperties, DeltaTable, Transaction
+    from deltalake.exceptions import CommitFailedError
+    from deltalake.transaction import AddAction
+
+    make_folder(path)
+    table = DeltaTable.create(str(path), schema=SCHEMA, mode="ignore") if not _exists(path) else DeltaTable(str(path))
+    actions: list[AddAction | RemoveAction] = []
+    if rows:
+        file = path / f"run-{facts['run']}.parquet"
+        con.execute(
+            f"COPY (SELECT {', '.join(SCHEMA.names)} FROM moves) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)"
+        )
+        sync_file(file)
+        stat = file.stat()
+        actions = [
+            AddAction(file.name, stat.st_size, {}, int(stat.st_mtime * 1000), True, json.dumps({"numRecords": rows}))
+        ]
+    properties = CommitProperties(
+        custom_metadata={_METADATA: json.dumps(facts)},
+        app_transactions=[Transaction("quarantine", int(facts["landing"]))],
+    )
+    try:
+        table.create_write_transaction(actions=actions, mode="append", schema=SCHEMA, commit_properties=properties)
+    except CommitFailedError as error:
+        raise Superseded(f"{path.name}: another run judged this dataset at the same time") from error
+    for entry in sorted((path / "_delta_log").glob("*.json"))[-3:]:
+        sync_file(entry)
+    sync_folder(path / "_delta_log")
+    sync_folder(path)
+
+
+def _all(lake: Path, dataset: str) -> str:
+    table = _open(lake, dataset)
+    files = table.file_uris() if table is not None else []
+    if files:
+        return f"SELECT * FROM read_parquet([{', '.join(literal(f) for f in files)}])"
+    nulls = {
+        "VARCHAR[]": ("reasons",),
+        "BIGINT": ("_seq", "_row", "_landing"),
+        "BLOB": ("_hash",),
+        "TIMESTAMPTZ": ("_at",),
+    }
+    types = {n: kind for kind, names in nulls.items() for n in names}
+    return "SELECT " + ", ".join(f"NULL::{types.get(n, 'VARCHAR')} AS {n}" for n in SCHEMA.names) + " WHERE false"
+
+
+def _exists(path: Path) -> bool:
+    from deltalake import DeltaTable
+
+    return (path / "_delta_log").is_dir() and bool(DeltaTable.is_deltatable(str(path)))
+
+
+def _open(lake: Path, dataset: str) -> "DeltaTable | None":
+    from deltalake import DeltaTable
+
+    path = folder(lake, dataset)
+    return DeltaTable(str(path)) if _exists(path) else None

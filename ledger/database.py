@@ -1,0 +1,64 @@
+"""Engines and transactions of the hub's databases: SQLite files embedded, PostgreSQL in production, one code.
+
+Three databases, so that a bulk load never makes the audit wait: `ledger`, `subjects`, `audit`. On SQLite each is a file in WAL
+mode with synchronous=FULL, and a write transaction begins IMMEDIATE (a deferred one that reads first fails at once, whatever
+the time-out, when another writer came between).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+
+ledger_tables = MetaData()
+subject_tables = MetaData()
+audit_tables = MetaData()
+
+
+class Database:
+    """One database with two doors: `read()` for consistent reads, `write()` for a transaction that commits or leaves no trace."""
+
+    def __init__(self, url: str, tables: MetaData) -> None:
+        self.engine = _engine(url)
+        self.tables = tables
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection inside a read transaction."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A connection inside a write transaction; SQLite takes its write lock at once."""
+        with self.engine.connect().execution_options(hub_write=True) as connection, connection.begin():
+            yield connection
+
+    def create(self) -> None:
+        """Create all tables that are missing."""
+        self.tables.create_all(self.engine)
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": 60, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=60000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        writing = connection.get_execution_options().get("hub_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine

@@ -1,0 +1,180 @@
+"""Runs and leases: who is working on which dataset, how far, and how it ended.
+
+1. `claim` takes the dataset's lease and gives the run its landing number, which only ever grows. A run claimed before under the same
+   owner (an Airflow task tried again) is given back as it is.
+2. `renew` keeps the lease while a task works; a lease that ran out may be taken. The lease saves work, nothing more: what may be
+   published is decided by the lake's commit.
+3. `advance` and `close` record phases and the outcome.
+"""
+
+import uuid
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Connection,
+    DateTime,
+    Integer,
+    String,
+    Table,
+    Text,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from ledger.database import Database, ledger_tables
+from schemas.errors import Busy, NotFound
+
+ENDED = ("published", "held", "failed", "superseded", "dry")
+
+runs = Table(
+    "runs",
+    ledger_tables,
+    Column("run", String(36), primary_key=True),
+    Column("dataset", String(63), nullable=False, index=True),
+    Column("owner", String(250), nullable=False, index=True),
+    Column("landing", BigInteger, nullable=False),
+    Column("load", Integer, nullable=False),
+    Column("phase", String(20), nullable=False),
+    Column("full", Integer, nullable=False, default=0),
+    Column("facts", JSON, nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("ended_at", DateTime(timezone=True)),
+)
+leases = Table(
+    "leases",
+    ledger_tables,
+    Column("dataset", String(63), primary_key=True),
+    Column("run", String(36), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One try to bring a dataset up to date. `load` is the number it will publish under, `landing` grows with every run."""
+
+    run: str
+    dataset: str
+    owner: str
+    landing: int
+    load: int
+    phase: str
+    full: bool
+    started_at: datetime
+    ended_at: datetime | None = None
+    reason: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def claim(
+    db: Database,
+    dataset: str,
+    owner: str,
+    *,
+    load: int,
+    landing_floor: int,
+    now: datetime,
+    ttl: timedelta,
+    full: bool = False,
+) -> Run:
+    """The lease on a dataset and a run to go with it; `load` is the lake's head plus one, `landing_floor` the greatest landing it knows.
+
+    Raises:
+        Busy: another run holds a lease that has not run out.
+    """
+    with db.write() as connection:
+        mine = connection.execute(select(runs).where(runs.c.owner == owner, runs.c.dataset == dataset)).first()
+        run = _run(mine) if mine is not None else None
+        if run is not None and run.phase in ENDED and run.phase != "failed":
+            return run
+        _take(connection, dataset, run.run if run else None, now)
+        if run is None:
+            known = connection.execute(select(func.max(runs.c.landing)).where(runs.c.dataset == dataset)).scalar() or 0
+            run = Run(str(uuid.uuid4()), dataset, owner, max(int(known), landing_floor) + 1, load, "claimed", full, now)
+            connection.execute(insert(runs).values(**_values(run)))
+        elif run.phase == "failed":
+            run = replace(run, phase="claimed", reason="", ended_at=None, load=load)
+            connection.execute(update(runs).where(runs.c.run == run.run).values(**_values(run)))
+        connection.execute(insert(leases).values(dataset=dataset, run=run.run, expires_at=now + ttl))
+        left = (runs.c.dataset == dataset) & (runs.c.run != run.run) & runs.c.phase.not_in(ENDED)
+        connection.execute(update(runs).where(left).values(phase="failed", reason="interrupted", ended_at=now))
+    return run
+
+
+def renew(db: Database, run: Run, *, now: datetime, ttl: timedelta) -> bool:
+    """Prolong the run's lease; False if another run has taken it."""
+    with db.write() as connection:
+        held = leases.c.dataset == run.dataset
+        done = connection.execute(update(leases).where(held, leases.c.run == run.run).values(expires_at=now + ttl))
+        return done.rowcount == 1
+
+
+def find(db: Database, run: str) -> Run:
+    """The run with this id. Raises NotFound."""
+    with db.read() as connection:
+        row = connection.execute(select(runs).where(runs.c.run == run)).first()
+    if row is None:
+        raise NotFound(f"no run {run}", todo="hub runs list")
+    return _run(row)
+
+
+def recent(db: Database, dataset: str | None = None, limit: int = 50) -> tuple[Run, ...]:
+    """Runs, newest first."""
+    query = select(runs).order_by(runs.c.started_at.desc()).limit(limit)
+    with db.read() as connection:
+        rows = connection.execute(query if dataset is None else query.where(runs.c.dataset == dataset)).all()
+    return tuple(_run(r) for r in rows)
+
+
+def advance(db: Database, run: Run, phase: str, **facts: Any) -> Run:
+    """The run in its next phase, with facts added."""
+    changed = replace(run, phase=phase, facts={**run.facts, **facts})
+    with db.write() as connection:
+        connection.execute(update(runs).where(runs.c.run == run.run).values(phase=phase, facts=changed.facts))
+    return changed
+
+
+def close(db: Database, run: str, phase: str, *, now: datetime, reason: str = "", **facts: Any) -> None:
+    """End a run as published, held, failed, superseded or dry, and give up its lease. A run the ledger does not know is let be."""
+    with db.write() as connection:
+        row = connection.execute(select(runs).where(runs.c.run == run)).first()
+        if row is None or row.phase == "published":
+            return
+        known = {**row.facts, **facts}
+        values = {"phase": phase, "reason": reason, "ended_at": now, "facts": known}
+        connection.execute(update(runs).where(runs.c.run == run).values(**values))
+        connection.execute(leases.delete().where(leases.c.run == run))
+
+
+def _take(connection: Connection, dataset: str, run: str | None, now: datetime) -> None:
+    lease = connection.execute(select(leases).where(leases.c.dataset == dataset)).first()
+    if lease is not None and lease.run != run and _utc(lease.expires_at) > now:
+        raise Busy(
+            f"{dataset}: run {lease.run} is at work until {_utc(lease.expires_at):%H:%M:%S} UTC",
+            todo="wait, or see: hub runs list",
+        )
+    connection.execute(leases.delete().where(leases.c.dataset == dataset))
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _values(run: Run) -> dict[str, Any]:
+    return {**{f: getattr(run, f) for f in Run.__dataclass_fields__}, "full": int(run.full)}
+
+
+def _run(row: Any) -> Run:
+    return Run(
+        run=row.run, dataset=row.dataset, owner=row.owner, landing=row.landing, load=row.load, phase=row.phase,
+        full=bool(row.full), started_at=_utc(row.started_at), ended_at=row.ended_at and _utc(row.ended_at),
+        reason=row.reason or "", facts=dict(row.facts),
+    )  # fmt: skip

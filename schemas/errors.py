@@ -1,0 +1,168 @@
+"""Every error the hub raises, grouped by what the caller should do about it.
+
+    HubError
+    ├── Stop                  the run ends; a person must act before another try can succeed
+    │   ├── ContractInvalid   a contract, form or subject file breaks a rule (carries every problem found)
+    │   ├── SourceMissing     the table, file or column that the contract names is not there
+    │   ├── SourceDenied      wrong password, missing right
+    │   ├── SourceDamaged     undecodable bytes, a short read, a broken archive, an unknown column
+    │   ├── DeliveryHeld      the delivery was read but must not be published (empty, too many deletions, thresholds)
+    │   ├── Superseded        another run has published this load; this one's work is void
+    │   └── JudgeFailed       the judge and the sieve disagree, or an expectation raised
+    ├── Retry                 the same call may succeed later
+    │   ├── SourceUnreachable the network or the server does not answer
+    │   └── Busy              a lease or a lock is held by somebody else
+    ├── Quarantine            this row, not the run: the row is set aside with a reason
+    └── Refuse                the caller asked for what it may not have, or for nothing that exists
+        ├── Unauthenticated   no token, or one that is expired, revoked or not ours
+        ├── Forbidden         known caller, no grant for this
+        ├── NotFound          unknown form, dataset, subject, run
+        └── Invalid           the request itself is malformed
+
+A message says what is wrong, where, and what to do. It never holds personal data: record keys are masked first.
+`HubError.problem()` is the one JSON shape (RFC 9457) used by the API and by `--json` on the command line.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class HubError(Exception):
+    """Root of the tree. `what` names the fault and its place, `todo` the next thing to type or to check."""
+
+    status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, *, todo: str = "", **facts: str | int) -> None:
+        super().__init__(f"{what} → {todo}" if todo else what)
+        self.what = what
+        self.todo = todo
+        self.facts = facts
+
+    @property
+    def code(self) -> str:
+        """The error's stable machine name: the class name in kebab-case.
+
+        >>> SourceMissing("table x").code
+        'source-missing'
+        """
+        name = type(self).__name__
+        return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")
+
+    def problem(self) -> dict[str, str | int]:
+        """The error as an RFC 9457 problem document."""
+        return {
+            "type": f"urn:cityhub:problem:{self.code}",
+            "title": self.code.replace("-", " "),
+            "status": self.status,
+            "detail": self.what,
+            **({"todo": self.todo} if self.todo else {}),
+            **self.facts,
+        }
+
+
+class Stop(HubError):
+    """The run ends; a person must act."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault in a declared file: where it is, what is wrong, and an example of right."""
+
+    path: str
+    wrong: str
+    example: str = ""
+    file: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}: {self.path}" if self.file else self.path
+        return f"{where}: {self.wrong}" + (f" — right: {self.example}" if self.example else "")
+
+
+class ContractInvalid(Stop):
+    """A declared file breaks a rule; `problems` lists every fault found, not the first."""
+
+    status = 422
+    exit_code = 3
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(p) for p in problems))
+        self.problems = tuple(problems)
+
+
+class SourceMissing(Stop):
+    """The table, file or column that the contract names is not there."""
+
+
+class SourceDenied(Stop):
+    """The source answered, and refused: wrong password or missing right."""
+
+
+class SourceDamaged(Stop):
+    """The source delivered something that cannot be read whole."""
+
+
+class DeliveryHeld(Stop):
+    """Read and judged, but not fit to publish; the last good load stays served."""
+
+    exit_code = 3
+
+
+class Superseded(Stop):
+    """Another run has published this load; this run's work is void."""
+
+
+class JudgeFailed(Stop):
+    """Judge and sieve disagree, or an expectation raised: neither a pass nor a plain failure."""
+
+
+class Retry(HubError):
+    """The same call may succeed later."""
+
+    status = 503
+
+
+class SourceUnreachable(Retry):
+    """The network or the server does not answer."""
+
+
+class Busy(Retry):
+    """A lease or a lock is held by somebody else."""
+
+
+class Quarantine(HubError):
+    """This row, not the run."""
+
+    status = 422
+
+
+class Refuse(HubError):
+    """The caller asked for what it may not have, or for nothing that exists."""
+
+    status = 400
+    exit_code = 3
+
+
+class Unauthenticated(Refuse):
+    """No token, or one that is expired, revoked or not ours."""
+
+    status = 401
+
+
+class Forbidden(Refuse):
+    """A known caller without a grant for this."""
+
+    status = 403
+
+
+class NotFound(Refuse):
+    """Unknown form, dataset, subject or run."""
+
+    status = 404
+
+
+class Invalid(Refuse):
+    """The request itself is malformed."""
+
+    status = 422
