@@ -2,30 +2,15 @@
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
-
-
-def new_key() -> str:
-    """A fresh private key as PEM text, to be kept as a secret."""
-    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 
 class Signer:
     """Signs heads."""
 
-    def __init__(self, private_pem: str) -> None:
-        """`private_pem` comes from `new_key`."""
-        key = load_pem_private_key(private_pem.encode(), password=None)
-        if not isinstance(key, Ed25519PrivateKey):
-            raise TypeError("an audit signing key must be an Ed25519 private key")
-        self._key = key
+    def __init__(self, secret: bytes) -> None:
+        """`secret` is 32 random bytes: the private key itself."""
+        self._key = Ed25519PrivateKey.from_private_bytes(secret)
 
     def sign(self, chain: str, seq: int, digest: bytes) -> bytes:
         """The signature over one head."""

@@ -1,22 +1,25 @@
 """Short-lived bearer tokens: issued for a client's secret (OAuth 2 client credentials), verified on every call.
 
-A token is a JWT (RFC 9068 profile) signed with ES256 and nothing else; the algorithm list is fixed here, whatever a
-token's header claims. Keys come in as values: rotation hands in the new key and, while old tokens live, the old one.
+A token is a JWT (RFC 9068 profile) signed with Ed25519 (RFC 9864) and nothing else; the algorithm list is fixed here,
+whatever a token's header claims. Keys come in as values: rotation hands in the new one and, while old tokens live,
+the old one.
 """
 
+from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NoReturn
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwt
 from joserfc.errors import ExpiredTokenError, JoseError
-from joserfc.jwk import ECKey, KeySet
+from joserfc.jwk import KeySet, OKPKey
 from joserfc.jwt import ClaimsOption
 
 from schemas.errors import Unauthenticated
 
-ALGORITHMS = ("ES256",)
+ALGORITHMS = ("Ed25519",)
 LIFETIME = timedelta(minutes=5)
 _AGAIN = "ask for a new one: POST /oauth/token with client_id, client_secret and grant_type=client_credentials"
 
@@ -29,20 +32,12 @@ class Token:
     expires_in: int
 
 
-def new_key() -> str:
-    """A fresh signing key as PEM text, to be kept as a secret."""
-    pem: bytes = ECKey.generate_key("P-256").as_pem(private=True)
-    return pem.decode()
-
-
 class Tokens:
     """Issues and verifies one hub's tokens. `issuer` is the hub's own address: a token of another hub is not ours."""
 
-    def __init__(self, keys: Sequence[str], *, issuer: str, lifetime: timedelta = LIFETIME) -> None:
-        """`keys` are PEM texts; the first signs, all of them verify."""
-        loaded = [ECKey.import_key(pem) for pem in keys]
-        for key in loaded:
-            key.ensure_kid()
+    def __init__(self, keys: Sequence[bytes], *, issuer: str, lifetime: timedelta = LIFETIME) -> None:
+        """`keys` are secrets of 32 random bytes; the first signs, all of them verify."""
+        loaded = [_key(secret) for secret in keys]
         self._signing = loaded[0]
         self._known = KeySet([*loaded])
         self._issuer = issuer
@@ -74,6 +69,17 @@ class Tokens:
         ours: ClaimsOption = {"essential": True, "value": self._issuer}
         at = int(now.timestamp())
         return jwt.JWTClaimsRegistry(at, iss=ours, aud=ours, sub=required, exp=required, iat=required, jti=required)
+
+
+def _key(secret: bytes) -> OKPKey:
+    public = Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
+    key = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "d": _text(secret), "x": _text(public)})
+    key.ensure_kid()
+    return key
+
+
+def _text(value: bytes) -> str:
+    return urlsafe_b64encode(value).decode().rstrip("=")
 
 
 def _refuse(what: str, cause: Exception | None) -> NoReturn:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from access import audit_seal
 from access.audit import AuditLog, AuditUnavailable, Entry, chained, pseudonym
 from access.audit_seal import Checker, Signer
 from access.audit_verify import verify
@@ -17,7 +16,7 @@ from ledger import audit as store
 from ledger.database import Database, audit_tables
 
 AT = datetime(2026, 3, 1, 8, tzinfo=UTC)
-SIGNER = Signer(audit_seal.new_key())
+SIGNER = Signer(b"s" * 32)
 CHECKER = Checker(SIGNER.public_pem)
 
 
@@ -206,7 +205,7 @@ def test_a_head_rolled_back_to_an_older_signed_copy_is_found_once_a_later_chain_
 
 
 def test_another_hubs_signature_does_not_fit(filled: Database) -> None:
-    stranger = Checker(Signer(audit_seal.new_key()).public_pem)
+    stranger = Checker(Signer(b"t" * 32).public_pem)
     assert {fault.chain for fault in verify(filled, stranger).faults} == {"first", "second"}
 
 

@@ -6,23 +6,26 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc import jwt
-from joserfc.jwk import ECKey
+from joserfc.jwk import OKPKey
 
-from access import tokens
 from access.tokens import Tokens
 from schemas.errors import Unauthenticated
 
 NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
-PEM = tokens.new_key()
+KEY = b"k" * 32
+OTHER_KEY = b"o" * 32
 ISSUER = "http://127.0.0.1:8900"
-OURS = Tokens([PEM], issuer=ISSUER)
+OURS = Tokens([KEY], issuer=ISSUER)
 GOOD = {"iss": ISSUER, "aud": ISSUER, "sub": "portal", "jti": "1"}
 TIMES = {"iat": int(NOW.timestamp()), "exp": int(NOW.timestamp()) + 300}
 
 
-def signed(claims: dict[str, object], *, pem: str = PEM, typ: str = "at+jwt") -> str:
-    return jwt.encode({"alg": "ES256", "typ": typ}, claims, ECKey.import_key(pem), ["ES256"])
+def signed(claims: dict[str, object], *, key: bytes = KEY, typ: str = "at+jwt") -> str:
+    pem = Ed25519PrivateKey.from_private_bytes(key).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return jwt.encode({"alg": "Ed25519", "typ": typ}, claims, OKPKey.import_key(pem), ["Ed25519"])
 
 
 def signed_with_secret(secret: bytes) -> str:
@@ -59,12 +62,12 @@ def test_a_token_changed_on_the_way_is_refused() -> None:
 
 def test_a_token_signed_with_another_key_is_refused() -> None:
     with pytest.raises(Unauthenticated, match="not one of ours"):
-        OURS.verify(signed({**GOOD, **TIMES}, pem=tokens.new_key()), now=NOW)
+        OURS.verify(signed({**GOOD, **TIMES}, key=OTHER_KEY), now=NOW)
 
 
 def test_a_token_of_another_algorithm_is_refused_even_when_its_signature_fits() -> None:
-    public = ECKey.import_key(PEM).as_pem(private=False)
-    with_public_key_as_secret = signed_with_secret(public)
+    public = Ed25519PrivateKey.from_private_bytes(KEY).public_key()
+    with_public_key_as_secret = signed_with_secret(public.public_bytes_raw())
     unsigned = f"{part({'alg': 'none', 'typ': 'at+jwt'})}.{part({**GOOD, **TIMES})}."
     for token in (with_public_key_as_secret, unsigned):
         with pytest.raises(Unauthenticated):
@@ -96,10 +99,9 @@ def test_a_token_made_for_something_else_is_not_an_access_token() -> None:
 
 def test_after_rotation_old_tokens_live_on_and_new_ones_need_the_new_key() -> None:
     old = OURS.issue("portal", now=NOW, jti="1").access_token
-    new_pem = tokens.new_key()
-    rotated = Tokens([new_pem, PEM], issuer=ISSUER)
+    rotated = Tokens([OTHER_KEY, KEY], issuer=ISSUER)
     assert rotated.verify(old, now=NOW) == "portal"
     new = rotated.issue("portal", now=NOW, jti="2").access_token
-    assert Tokens([new_pem], issuer=ISSUER).verify(new, now=NOW) == "portal"
+    assert Tokens([OTHER_KEY], issuer=ISSUER).verify(new, now=NOW) == "portal"
     with pytest.raises(Unauthenticated):
         OURS.verify(new, now=NOW)
