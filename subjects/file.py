@@ -1,0 +1,111 @@
+"""One subject's file as its readers see it: each value with its source, department, load, run and as-of."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger.subject_store import StoredFile
+
+Value = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a value came from. `as_of` is when the load was published that brought it as it now is (UTC, ISO 8601)."""
+
+    dataset: str
+    title: str
+    title_en: str
+    department: str
+    department_en: str
+    column: str
+    load: int
+    run: str | None
+    as_of: str | None
+
+
+@dataclass(frozen=True)
+class Held:
+    """A value that the file holds. `others` are what other sources say where they differ: then there is a conflict."""
+
+    value: Value = field(repr=False)
+    valid_until: str | None
+    provenance: Provenance
+    others: "tuple[Held, ...]" = field(default=(), repr=False)
+
+    @property
+    def conflict(self) -> bool:
+        """Whether another source holds another value."""
+        return bool(self.others)
+
+
+@dataclass(frozen=True)
+class SubjectFile:
+    """One subject's file. `pseudonym` stands for the subject where its identifier must not."""
+
+    kind: str
+    pseudonym: str
+    etag: str
+    body: Mapping[str, Any] = field(repr=False)
+    sources: Mapping[str, int] = field(default_factory=dict)
+
+    @staticmethod
+    def of(stored: StoredFile) -> "SubjectFile":
+        """The file as stored, opened."""
+        return SubjectFile(stored.kind, stored.pseudonym, stored.etag, json.loads(stored.body), stored.sources)
+
+    @property
+    def identifier(self) -> str:
+        """The subject's own identifier."""
+        return str(self.body["id"])
+
+    def held(self, name: str) -> Held | None:
+        """What the file holds for a field; None where no source holds it or the kind has no such field."""
+        entry = self.body["fields"].get(name)
+        return None if entry is None else self._held(entry)
+
+    def items(self, name: str, where: Mapping[str, str] | None = None) -> "Iterator[Item]":
+        """The entries of a list, newest first, whose values equal `where`."""
+        for entry in self.body["lists"].get(name) or ():
+            if all(_text(entry["values"].get(k)) == v for k, v in (where or {}).items()):
+                yield Item(self, entry)
+
+    def _held(self, entry: Mapping[str, Any]) -> Held:
+        source = self.body["sources"][entry["source"]]
+        others = tuple(self._held(other) for other in entry.get("others") or ())
+        return Held(
+            entry["value"], entry["valid_until"], self.provenance(source, source["dataset"], entry["column"]), others
+        )
+
+    def provenance(self, facts: Mapping[str, Any], dataset: str, column: str) -> Provenance:
+        """Load facts as provenance, with the names of dataset and department."""
+        return Provenance(
+            dataset=dataset, column=column, load=facts["load"], run=facts["run"], as_of=facts["as_of"],
+            **self.body["datasets"][dataset],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Item:
+    """One entry of a list."""
+
+    file: SubjectFile = field(repr=False)
+    entry: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def values(self) -> Mapping[str, Value | None]:
+        """The entry's values by name."""
+        found: Mapping[str, Value | None] = self.entry["values"]
+        return found
+
+    def held(self, name: str, dataset: str, column: str) -> Held | None:
+        """One value of the entry, which came from that dataset and column; None where it is not held."""
+        value = self.values.get(name)
+        if value is None:
+            return None
+        return Held(value, self.entry["valid_until"], self.file.provenance(self.entry, dataset, column))
+
+
+def _text(value: Value | None) -> str | None:
+    return value if isinstance(value, str) or value is None else json.dumps(value)
