@@ -94,7 +94,9 @@ def compile_index(hub: Hub) -> None:
     }
     make_folder(hub.settings.index.parent)
     write_atomically(hub.settings.index, json.dumps(index, ensure_ascii=False, sort_keys=True).encode())
-    write_atomically(hub.settings.index.with_name("pools.json"), json.dumps(pools, ensure_ascii=False, indent=1).encode())
+    write_atomically(
+        hub.settings.index.with_name("pools.json"), json.dumps(pools, ensure_ascii=False, indent=1).encode()
+    )
     if hub.settings.airflow_url:
         _create_pools(hub, pools)
 
@@ -145,12 +147,21 @@ def _clashes(hub: Hub, good: list[tuple[Path, Contract]]) -> list[Problem]:
     problems = []
     for path, contract in good:
         if contract.dataset in seen:
-            problems.append(Problem("id", f"{contract.dataset!r} stands in {seen[contract.dataset]} too", "a dataset of its own", str(path)))
+            problems.append(
+                Problem(
+                    "id",
+                    f"{contract.dataset!r} stands in {seen[contract.dataset]} too",
+                    "a dataset of its own",
+                    str(path),
+                )
+            )
         seen[contract.dataset] = path
         holder, where = codes.setdefault(contract.resource_code, (contract.dataset, str(path)))
         if holder != contract.dataset:
             wrong = f"{contract.resource_code} is {holder}'s ({where})"
-            problems.append(Problem("customProperties.resourceCode", wrong, "the next free sequence after the slash", str(path)))
+            problems.append(
+                Problem("customProperties.resourceCode", wrong, "the next free sequence after the slash", str(path))
+            )
     return problems
 
 

@@ -113,6 +113,13 @@ def conditions(db: Database) -> dict[str, tuple[str, str, datetime]]:
         return {r.dataset: (r.status, r.reason, _utc(r.checked_at)) for r in connection.execute(select(states))}
 
 
+def forget(db: Database) -> None:
+    """Empty both tables, before they are told again from the lake."""
+    with db.write() as connection:
+        connection.execute(delete(loads))
+        connection.execute(delete(states))
+
+
 def _load(row: Any) -> Load:
     published = _utc(row.published_at)
     return Load(

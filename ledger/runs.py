@@ -154,6 +154,13 @@ def close(db: Database, run: str, phase: str, *, now: datetime, reason: str = ""
         connection.execute(leases.delete().where(leases.c.run == run))
 
 
+def forget(db: Database) -> None:
+    """Empty runs and leases; what was published stays known to the lake."""
+    with db.write() as connection:
+        connection.execute(leases.delete())
+        connection.execute(runs.delete())
+
+
 def _take(connection: Connection, dataset: str, run: str | None, now: datetime) -> None:
     lease = connection.execute(select(leases).where(leases.c.dataset == dataset)).first()
     if lease is not None and lease.run != run and _utc(lease.expires_at) > now:

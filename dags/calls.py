@@ -1,0 +1,80 @@
+"""The calls that task bodies make: the hub is composed, its errors are told to Airflow in Airflow's terms.
+
+What a person must act on fails the task at once; what may pass is tried again. Heavy imports happen inside the calls.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hub.core import Hub
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def index() -> dict[str, dict[str, Any]]:
+    """The compiled index; empty before the first contract is applied."""
+    path = Path(os.environ.get("HUB_HOME", "var")) / "index.json"
+    if not path.exists():
+        return {}
+    found: dict[str, dict[str, Any]] = json.loads(path.read_bytes())
+    return found
+
+
+def read(dataset: str, airflow_run: str, *, full: bool) -> str:
+    """Claim the dataset for this Airflow run and land it; returns the hub's run id."""
+    from hub import pipeline
+
+    with _hub() as hub:
+        run = pipeline.claim(hub, dataset, f"airflow:{airflow_run}", full=full)
+        return pipeline.read(hub, run.run).run
+
+
+def judge(run: str) -> str:
+    """Judge a landed run."""
+    from hub import pipeline
+
+    with _hub() as hub:
+        return pipeline.judge(hub, run).run
+
+
+def publish(run: str, *, dry_run: bool, accept_deletions: bool) -> dict[str, Any]:
+    """Publish a judged run; returns the counts for the asset's event."""
+    from hub import pipeline
+
+    with _hub() as hub:
+        done = pipeline.publish(hub, run, dry_run=dry_run, accept_deletions=accept_deletions)
+        return {"run": done.run, "load": done.load, "outcome": done.phase, **done.facts.get("counts", {})}
+
+
+@contextmanager
+def _hub() -> Iterator["Hub"]:
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from hub.core import Hub
+    from schemas.errors import HubError, Retry
+
+    try:
+        yield Hub(secret=secret)
+    except Retry:
+        raise
+    except HubError as error:
+        raise AirflowFailException(str(error)) from None
+
+
+def secret(reference: str) -> str:
+    """Resolve a contract's secret reference; `airflow:CONNECTION` gives `login:password`, or the password alone."""
+    from hub.core import named_secret
+
+    kind, _, name = reference.partition(":")
+    if kind != "airflow":
+        return named_secret(reference)
+    from airflow.sdk import Connection
+
+    connection = Connection.get(name)
+    return ":".join(part for part in (connection.login, connection.password) if part)

@@ -1,0 +1,91 @@
+"""hub contract …: check, apply, list, show and compare contracts, and draft the first one from a live source."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub import drafting, registry
+from hub.commands.common import Dataset, Json, hub, output
+from ledger import contracts
+from schemas import diff, odcs
+
+app = typer.Typer(no_args_is_help=True, help="数据契约 contracts: one ODCS file per dataset")
+Files = Annotated[list[Path], typer.Argument(help="contract files, or folders of *.odcs.yaml")]
+
+
+@app.command()
+def check(paths: Files, as_json: Json = False) -> None:
+    """Check contract files; every fault is listed with its file, its path and an example of right."""
+    good = registry.check(hub(), tuple(paths))
+    rows = [{"dataset": c.dataset, "title": c.title, "version": c.version, "columns": len(c.columns)} for c in good]
+    output(as_json).table("contracts in order", rows)
+
+
+@app.command()
+def apply(
+    paths: Files,
+    force_because: Annotated[str | None, typer.Option(help="apply a breaking change, with its reason")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show what would change, apply nothing")] = False,
+    as_json: Json = False,
+) -> None:
+    """Apply contract files to the ledger; an unchanged file does nothing, a breaking change wants a reason."""
+    it = hub()
+    if dry_run:
+        applied = contracts.applied(it.ledger)
+        planned = [
+            {"dataset": c.dataset, "change": m.kind, "where": m.path, "what": m.text}
+            for c in registry.check(it, tuple(paths))
+            for m in (diff.diff(applied[c.dataset], c) if c.dataset in applied else ())
+        ]
+        output(as_json).table("would change", planned, empty="nothing would change, or only new datasets")
+        return
+    done = registry.apply(it, tuple(paths), because=force_because)
+    rows = [
+        {"dataset": a.contract.dataset, "version": a.contract.version, "number": a.number, "applied": "yes" if a.changed else "unchanged",
+         "changes": [f"{m.kind}: {m.path}" for m in a.changes]}
+        for a in done
+    ]  # fmt: skip
+    output(as_json).table("applied", rows)
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """List the contracts in force."""
+    rows = [
+        {"dataset": c.dataset, "title": c.title, "provider": c.provider, "version": c.version, "source": c.source.kind,
+         "sync": c.source.sync, "cycle": c.cycle}
+        for c in contracts.applied(hub().ledger).values()
+    ]  # fmt: skip
+    output(as_json).table("contracts", rows, empty="no contract is applied yet → hub contract apply FILE")
+
+
+@app.command()
+def show(dataset: Dataset, as_json: Json = False) -> None:
+    """Show the contract in force, as its file was applied (with --json: as the hub compiled it)."""
+    it = hub()
+    contract = it.contract(dataset)
+    if as_json:
+        output(as_json).record(contract.to_json())
+    else:
+        output(as_json).raw(contracts.versions(it.ledger, dataset)[-1].text)
+
+
+@app.command("diff")
+def diff_(path: Annotated[Path, typer.Argument(help="a contract file")], as_json: Json = False) -> None:
+    """Compare a file with the contract in force: breaking, compatible or cosmetic."""
+    new = odcs.load(path)
+    moves = diff.diff(hub().contract(new.dataset), new)
+    rows = [{"change": m.kind, "where": m.path, "what": m.text} for m in moves]
+    output(as_json).table(new.dataset, rows, empty="no difference")
+
+
+@app.command()
+def draft(
+    url: Annotated[str, typer.Argument(help="SQLAlchemy URL without password, or a CSV, XLSX or JSON lines file")],
+    table: Annotated[str, typer.Option("--table", "-t", help="table (for a file: leave out)")] = "",
+    dataset: Annotated[str, typer.Option(help="name of the new dataset")] = "",
+    secret: Annotated[str | None, typer.Option(help="where the password is: env:NAME or file:PATH")] = None,
+) -> None:
+    """Write a first contract from a live source: columns, types, keys, and the data elements the values look like."""
+    output(False).raw(drafting.draft(hub(), url, table, dataset=dataset, secret=secret))

@@ -1,0 +1,35 @@
+"""Upkeep of what the hub keeps, and the way back when the ledger's pipeline tables are lost."""
+
+from typing import Any
+
+from hub import notify, pipeline
+from hub.core import Hub
+from lake import upkeep as lake_upkeep
+from ledger import contracts, loads, runs
+
+
+def upkeep(hub: Hub) -> dict[str, Any]:
+    """One round: tell the ledger what it missed, refresh bases, clean landings, find late datasets, send messages."""
+    applied = contracts.applied(hub.ledger)
+    running = frozenset(r.run for r in runs.recent(hub.ledger, limit=500) if r.phase not in runs.ENDED)
+    told = sum(pipeline.catch_up(hub, contract) for contract in applied.values())
+    bases = [name for name, contract in applied.items() if lake_upkeep.refresh_base(hub.lake, contract) is not None]
+    cleaned = sum(
+        lake_upkeep.clean_landing(hub.lake, contract, now=hub.clock(), running=running) for contract in applied.values()
+    )
+    late = notify.find_late(hub, applied)
+    return {
+        "told": told,
+        "bases": bases,
+        "landings removed": cleaned,
+        "late": list(late),
+        "messages sent": notify.send(hub),
+    }
+
+
+def rebuild(hub: Hub) -> dict[str, Any]:
+    """Empty the pipeline tables and fill them from the lake's commits. Contracts, grants and audit are not touched."""
+    runs.forget(hub.ledger)
+    loads.forget(hub.ledger)
+    applied = contracts.applied(hub.ledger)
+    return {name: pipeline.catch_up(hub, contract) for name, contract in sorted(applied.items())}

@@ -1,0 +1,40 @@
+"""Rows in quarantine, as a data engineer may see them: never the values, only where they are and which rules they failed."""
+
+from typing import Any
+
+from hub.core import Hub
+from lake import quarantine
+from lake.session import session
+from ledger import contracts
+
+
+def summary(hub: Hub, dataset: str | None) -> list[dict[str, Any]]:
+    """Open rows by dataset and rule, with the oldest first sight."""
+    names = [hub.contract(dataset).dataset] if dataset else sorted(contracts.applied(hub.ledger))
+    found = []
+    with session(hub.settings.work, 512) as con:
+        for name in names:
+            quarantine.create_view(con, hub.lake, name, "q")
+            rows = con.execute(
+                "SELECT rule, count(*), strftime(min(first_seen), '%Y-%m-%d') FROM (SELECT unnest(reasons) AS rule, first_seen FROM q) "
+                "GROUP BY 1 ORDER BY 2 DESC, 1"
+            ).fetchall()
+            found += [{"dataset": name, "rule": r, "rows": n, "since": since} for r, n, since in rows]
+    return found
+
+
+def rows(hub: Hub, dataset: str, rule: str | None, limit: int) -> list[dict[str, Any]]:
+    """Open rows with file and row number; of the key only its first and last two characters."""
+    hub.contract(dataset)
+    with session(hub.settings.work, 512) as con:
+        quarantine.create_view(con, hub.lake, dataset, "q")
+        found = con.execute(
+            "SELECT _file, _row, _key, reasons FROM q WHERE $1 IS NULL OR list_contains(reasons, $1) ORDER BY _seq LIMIT $2",
+            [rule, limit],
+        ).fetchall()
+    return [{"file": f, "row": n, "key": _masked(key), "rules": reasons} for f, n, key, reasons in found]
+
+
+def _masked(key: str | None) -> str:
+    text = (key or "").strip('[]"')
+    return f"{text[:2]}{'*' * max(len(text) - 4, 3)}{text[-2:]}" if text else "(no key)"
