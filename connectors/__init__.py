@@ -1,0 +1,20 @@
+"""How records leave a department's system: one interface, one kind per way out.
+
+Enters: a contract's `Source`, a callable that resolves its secret, the drop root that every file path is held under, and the
+watermark that the last read handed back. Leaves: a `Reading` of parts (original bytes, or Arrow batches where the source is a
+database), then a new watermark and whether the read was complete and consistent; and, from a landed part, its records as text.
+Must not know: contracts' rules, lakes, loads, ledgers, Airflow. It never changes a value, drops a row or guesses a type.
+
+1. `open_source` chooses the kind: `sql` (SQLite, PostgreSQL, MariaDB/MySQL), `csv`, `xlsx`, `jsonl`, `parquet`, `rest`.
+2. `Connector.read` opens one snapshot where the source has one, takes the new bound in it, and streams; memory does not grow.
+3. `decode` turns a landed part into batches: `_row` (1-based) and the source's own column names, every value as exact text.
+
+A fault is one of `schemas.errors`: unreachable, denied, missing, damaged. Each message is one line that says what, where and what to
+do, and holds neither a secret nor a value of a record.
+"""
+
+from connectors.formats import decode
+from connectors.interface import Connector, Part, Probe, Reading, SourceColumn
+from connectors.opening import KINDS, open_source
+
+__all__ = ["KINDS", "Connector", "Part", "Probe", "Reading", "SourceColumn", "decode", "open_source"]

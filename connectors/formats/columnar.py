@@ -1,0 +1,29 @@
+"""Parquet: what the connectors land from databases, and what a department may deliver; the file's own types are kept."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from connectors.batches import ROWS, check_names, number, numbered_schema
+from schemas.errors import SourceDamaged
+
+
+def parquet(path: Path, where: str) -> Iterator[pa.RecordBatch]:
+    """The file's rows, row group by row group."""
+    first = 1
+    try:
+        with pq.ParquetFile(path) as file:
+            check_names(file.schema_arrow.names, where)
+            plain = file.schema_arrow.remove_metadata()
+            schema = numbered_schema(plain)
+            for batch in file.iter_batches(ROWS):
+                yield number(batch, schema, first)
+                first += batch.num_rows
+    except (pa.ArrowInvalid, OSError) as error:
+        raise SourceDamaged(
+            f"{where} is no readable Parquet file ({type(error).__name__})", todo="ask for the file again"
+        ) from None
+    if first == 1:
+        yield pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)

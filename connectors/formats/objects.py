@@ -1,0 +1,148 @@
+"""JSON: one object a line, one array of objects, or a document with the array somewhere in it.
+
+`options.records` is the dotted path to the array (`data.items`); without it a file that begins with `[` is the array and any other
+is lines. Nested objects give dotted names, lists their JSON text, numbers the very digits of the file. An object has no header, so
+the file is read twice: for the names, in order of first appearance, then for the records.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from connectors.batches import numbered
+from connectors.encodings import lines, open_text, undecodable
+from schemas.contract import Source
+from schemas.errors import SourceDamaged
+
+Flat = dict[str, str | None]
+
+
+def objects(path: Path, source: Source, where: str) -> Iterator[pa.RecordBatch]:
+    """The file's records; a file without any gives no batch."""
+    seen: dict[str, bool] = {}
+    for record in _flat(path, source, where):
+        for name, value in record.items():
+            seen[name] = seen.get(name, False) or value is not None
+    parents = {name.rsplit(".", i)[0] for name in seen for i in range(1, name.count(".") + 1)}
+    names = [name for name, filled in seen.items() if filled or name not in parents]
+    rows = ([record.get(name) for name in names] for record in _flat(path, source, where))
+    yield from numbered(names, rows, where)
+
+
+def flatten(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str | None]]:
+    """Name and text of each value.
+
+    >>> dict(flatten({"a": {"b": "1.10", "c": None}, "d": [1, "二"]}))
+    {'a.b': '1.10', 'a.c': None, 'd': '[1,"二"]'}
+    """
+    for key, value in record.items():
+        if isinstance(value, dict) and value:
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, _text(value)
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool | dict | list):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    return str(value)
+
+
+def _flat(path: Path, source: Source, where: str) -> Iterator[Flat]:
+    for number, record in enumerate(_records(path, source, where), 1):
+        if not isinstance(record, dict):
+            raise SourceDamaged(f"{where}: record {number} is no object", todo="ask for one JSON object a record")
+        flat: Flat = {}
+        for name, value in flatten(record):
+            if name in flat:
+                raise SourceDamaged(
+                    f"{where}: record {number} has two values for {name!r}", todo="ask for distinct names"
+                )
+            flat[name] = value
+        yield flat
+
+
+def _records(path: Path, source: Source, where: str) -> Iterator[Any]:
+    under = str(source.options.get("records") or "")
+    with path.open("rb") as file:
+        first = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if not first and not under:
+        raise SourceDamaged(f"{where} is empty", todo="ask for the file again")
+    if under or first == b"[":
+        return _array(path, f"{under}.item" if under else "item", where)
+    return _lines(path, source, where)
+
+
+def _lines(path: Path, source: Source, where: str) -> Iterator[Any]:
+    decode = json.JSONDecoder(parse_float=Decimal, parse_constant=str, object_pairs_hook=_distinct).decode
+    number = 0
+    try:
+        with open_text(path, source.encoding, newline="\n") as text:
+            for line in lines(text, source.encoding):
+                number += 1
+                if line.strip():
+                    yield decode(line)
+    except UnicodeDecodeError:
+        raise undecodable(path, source.encoding, where) from None
+    except (ValueError, RecursionError) as error:
+        why = "has a name twice" if isinstance(error, _Twice) else "is no JSON"
+        raise SourceDamaged(
+            f"{where}: line {number} {why}", todo="ask for the file again, one JSON object a line", line=number
+        ) from None
+
+
+def _array(path: Path, prefix: str, where: str) -> Iterator[Any]:
+    import ijson
+
+    count = 0
+    try:
+        with path.open("rb") as file:
+            if file.read(3) != b"\xef\xbb\xbf":
+                file.seek(0)
+            for record in ijson.items(file, prefix, map_type=_Distinct):
+                count += 1
+                yield record
+        if not count:
+            _check_there(path, prefix.removesuffix("item").removesuffix("."), where)
+    except (ijson.JSONError, UnicodeDecodeError) as error:
+        raise SourceDamaged(
+            f"{where}: broken off or no JSON after record {count} ({type(error).__name__})", todo="ask for it again"
+        ) from None
+    except _Twice:
+        raise SourceDamaged(f"{where}: record {count + 1} has a name twice", todo="ask for distinct names") from None
+
+
+def _check_there(path: Path, under: str, where: str) -> None:
+    """No record is a delivery without records only if the array itself is there."""
+    import ijson
+
+    with path.open("rb") as file:
+        if any(at == under and event == "start_array" for at, event, _ in ijson.parse(file)):
+            return
+    raise SourceDamaged(f"{where}: there is no list at {under!r}", todo="correct options.records in the contract")
+
+
+class _Twice(ValueError):
+    """A name stands twice in one object."""
+
+
+class _Distinct(dict[str, Any]):
+    """A dict that takes each key once."""
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key in self:
+            raise _Twice
+        super().__setitem__(key, value)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        raise _Twice
+    return record

@@ -1,0 +1,114 @@
+"""XLSX: one sheet, streamed row by row.
+
+`options.sheet` names the sheet (the first visible one by default); `options.header_row` is the sheet's row with the names, where
+titles and merged cells stand above it. Dates become ISO text, whole numbers have no point, blank rows are none. Formulas give the
+value that was last computed. The archive's sizes are looked at before anything is unpacked.
+"""
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from warnings import catch_warnings, simplefilter
+
+import pyarrow as pa
+
+from connectors.batches import numbered
+from connectors.formats.header import Header
+from schemas.contract import Source
+from schemas.errors import SourceDamaged, SourceMissing
+
+if TYPE_CHECKING:
+    from openpyxl.workbook.workbook import Workbook
+
+MOST_BYTES = 2 << 30
+MOST_RATIO = 200
+SMALL = 64 << 20
+
+
+def workbook(path: Path, source: Source, where: str) -> Iterator[pa.RecordBatch]:
+    """The sheet's records, streamed."""
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    _weigh(path, where)
+    try:
+        with closing(_load(path)) as book:
+            sheet = _sheet(book, source, where)
+            sheet.reset_dimensions()  # some programs write wrong ones
+            rows = ([_text(cell) for cell in row] for row in sheet.iter_rows(values_only=True))
+            header_row = int(source.options.get("header_row", 1))
+            header = Header.find(rows, header_row, where)
+            yield from numbered(header.names, _even(rows, header, header_row), where)
+    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, SyntaxError) as error:
+        raise SourceDamaged(
+            f"{where} is no readable workbook ({type(error).__name__})", todo="save it anew as .xlsx and send it again"
+        ) from None
+
+
+def _load(path: Path) -> "Workbook":
+    from openpyxl import load_workbook
+
+    with catch_warnings():
+        simplefilter("ignore")  # styles and validations that openpyxl does not know do not concern values
+        return load_workbook(path, read_only=True, data_only=True, keep_links=False)
+
+
+def _weigh(path: Path, where: str) -> None:
+    """Refuse an archive that would unpack to far more than any workbook holds."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except zipfile.BadZipFile:
+        raise SourceDamaged(
+            f"{where} is no XLSX workbook", todo="save it as .xlsx (not .xls or .csv renamed) and send it again"
+        ) from None
+    unpacked, packed = sum(m.file_size for m in members), max(sum(m.compress_size for m in members), 1)
+    if unpacked > MOST_BYTES or (unpacked > SMALL and unpacked / packed > MOST_RATIO):
+        raise SourceDamaged(
+            f"{where} would unpack to {unpacked >> 20} MiB, {unpacked // packed} times its size",
+            todo="ask for a CSV file instead",
+        )
+
+
+def _sheet(book: Any, source: Source, where: str) -> Any:
+    wanted = source.options.get("sheet")
+    for sheet in book.worksheets:
+        if sheet.title == wanted or (wanted is None and sheet.sheet_state == "visible"):
+            return sheet
+    raise SourceMissing(
+        f"{where} has no sheet {wanted or 'that is visible'} (it has: {', '.join(s.title for s in book.worksheets)})",
+        todo="correct options.sheet in the contract",
+    )
+
+
+def _even(rows: Iterator[list[str | None]], header: Header, header_row: int) -> Iterator[Sequence[str | None]]:
+    """Rows as wide as the header; cells that a short row leaves out are empty."""
+    width = len(header.names)
+    for number, row in enumerate(rows, header_row + 1):
+        if not any(cell is not None and cell.strip() for cell in row):
+            continue
+        header.check(row, f"row {number}")
+        yield (row + [None] * width)[:width]
+
+
+def _text(value: object) -> str | None:
+    """A cell as text.
+
+    >>> _text(datetime(2026, 5, 1)), _text(3.0), _text(0.1), _text(True)
+    ('2026-05-01', '3', '0.1', 'true')
+    """
+    match value:
+        case None | str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return str(int(value)) if value.is_integer() else repr(value)
+        case datetime():
+            return value.date().isoformat() if value.time() == time() else value.isoformat(" ")
+        case date() | time():
+            return value.isoformat()
+        case _:
+            return str(value)

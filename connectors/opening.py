@@ -1,0 +1,38 @@
+"""From a contract's `Source` to the connector that reads it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from connectors.files import FileConnector
+from connectors.interface import Connector
+from connectors.rest import RestConnector
+from connectors.sql import SqlConnector
+from schemas.contract import Source
+from schemas.errors import ContractInvalid, Problem
+
+KINDS = ("sql", "csv", "xlsx", "jsonl", "parquet", "rest")
+
+
+def utc_now() -> datetime:
+    """The host's clock: the cap of a bound where the source has no better one."""
+    return datetime.now(UTC)
+
+
+def open_source(
+    source: Source, *, secret: Callable[[str], str], root: Path, clock: Callable[[], datetime] = utc_now
+) -> Connector:
+    """The connector of a source, not yet connected; a context manager.
+
+    `secret` resolves `source.secret` to "user:password" or a token, at the first use. `root` holds every file path.
+    Raises ContractInvalid for a kind or an address that has no connector.
+    """
+    match source.kind:
+        case "sql":
+            return SqlConnector(source, secret=secret, root=root, clock=clock)
+        case "csv" | "xlsx" | "jsonl" | "parquet":
+            return FileConnector(source, root=root)
+        case "rest":
+            return RestConnector(source, secret=secret, clock=clock)
+        case other:
+            raise ContractInvalid([Problem("servers[0].type", f"{other!r} has no connector", ", ".join(KINDS))])

@@ -1,0 +1,20 @@
+"""Where a source's file may be: below the drop root, and nowhere else."""
+
+from pathlib import Path
+
+from schemas.errors import SourceDenied
+
+
+def held(root: Path, path: str) -> Path:
+    """The real path of `path` (relative to `root`, or absolute), refused if it, or a link in it, leads out of `root`.
+
+    >>> held(Path("/srv/drops"), "civil/2026.csv").as_posix()
+    '/srv/drops/civil/2026.csv'
+    """
+    if "\0" in path:
+        raise SourceDenied("the path holds a NUL character", todo="write a plain path")
+    base = root.resolve()
+    real = (base / path).resolve()
+    if not real.is_relative_to(base):
+        raise SourceDenied(f"path {path!r} leads out of the drop root", todo="name a file below the drop root")
+    return real

@@ -1,0 +1,164 @@
+"""A department's HTTP API: pages of JSON, each landed as the body that came.
+
+Options of the contract's server block (`customProperties.options`), all optional:
+
+- `records`: dotted path to the list in a page (`data.items`; without it the page is the list); `total`: path to the stated total
+- `pagination`: see `connectors.paging`; `params`: fixed query parameters, as `{status: all}`
+- `updated_since`: the query parameter that takes the watermark, less `lagSeconds`; without it every read is full
+- `auth`: `bearer` (default when a secret is named), `basic` ("user:password"), or `apikey` in header `auth_header` (X-API-Key)
+- `timeout`: seconds for one answer (30)
+
+A page read later wins over an earlier one, hence a part for each. An API has no snapshot, so a read is never consistent; it is complete
+if it did not ask for changes only. Redirects are not followed: the address is the one that was registered. Nothing is taken from
+the environment (proxies, .netrc).
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from itertools import chain, islice
+from typing import Any
+
+import httpx
+import pyarrow as pa
+
+from connectors.batches import text_schema
+from connectors.bounds import Bound, Horizon, bound, rank, start
+from connectors.client import Client
+from connectors.formats.objects import flatten
+from connectors.interface import Closing, Part, Probe, Reading, SourceColumn
+from connectors.paging import Page, Params, dig, pages
+from schemas.contract import Column, Source
+from schemas.errors import SourceDamaged
+
+
+class RestConnector(Closing):
+    """One endpoint; `sleep` and `transport` are arguments so that tests substitute them."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        secret: Callable[[str], str],
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], None] = time.sleep,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.source = source
+        self.clock = clock
+        self._secret = secret
+        self._with: dict[str, Any] = {"secret": secret, "clock": clock, "sleep": sleep, "transport": transport}
+        self.client = Client(source, **self._with)
+
+    def __repr__(self) -> str:
+        return f"RestConnector({self.client.where})"
+
+    def probe(self) -> Probe:
+        """Ask for the first page."""
+        page = self._page(self.client, None, self._params(None))
+        stated = "" if page.total is None else f"{page.total} records stated"
+        return Probe(self.client.where, "HTTP API", self.tables(), stated)
+
+    def tables(self) -> tuple[str, ...]:
+        """The one endpoint that the source names: an API lists no others."""
+        return (self.source.table,)
+
+    def describe(self, table: str) -> tuple[SourceColumn, ...]:
+        """The names in the first page's records."""
+        return tuple(SourceColumn(field.name, "json") for field in self.sample(table, 100).schema)
+
+    def sample(self, table: str, n: int) -> pa.Table:
+        """The first `n` records of an endpoint."""
+        client = Client(replace(self.source, table=table), **self._with)
+        try:
+            walk = pages(
+                lambda url, params: self._page(client, url, params),
+                self._params(None),
+                self.source.options,
+                client.where,
+            )
+            records = [dict(flatten(r)) for r in islice(chain.from_iterable(page.records for page in walk), n)]
+        finally:
+            client.close()
+        names = list(dict.fromkeys(name for record in records for name in record))
+        arrays = [pa.array([record.get(name) for record in records], pa.string()) for name in names]
+        return pa.Table.from_arrays(arrays, schema=text_schema(names))
+
+    def read(self, columns: Sequence[Column], watermark: str | None) -> Reading:
+        """Ask page by page as the parts are consumed."""
+        cursor = next((c.source for c in columns if c.name == self.source.cursor), self.source.cursor)
+        cursor = cursor if self.source.sync == "incremental" else None
+        last = Bound.from_json(watermark) if watermark and cursor and self.source.options.get("updated_since") else None
+        return Reading(
+            lambda reading: self._parts(reading, cursor, last),
+            complete=last is None and self.source.sync != "append",
+            consistent=False,
+            mark=watermark if cursor else None,
+            note="an API has no snapshot: read page by page",
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()
+
+    def _parts(self, reading: Reading, cursor: str | None, last: Bound | None) -> Iterator[Part]:
+        newest: str | None = None
+        walk = pages(
+            lambda url, params: self._page(self.client, url, params),
+            self._params(last),
+            self.source.options,
+            self.client.where,
+        )
+        for number, page in enumerate(walk, 1):
+            if cursor:
+                newest = self._later(newest, page, cursor)
+            if page.records or number == 1:
+                yield Part(f"page-{number:06d}.json", "json", chunks=iter([page.body]))
+        if newest is not None:
+            numeric = rank(newest, self.source.timezone)[0] == 1
+            reading.mark = bound(
+                newest, Horizon(self.clock(), sure=False), self.source.timezone, numeric=numeric
+            ).to_json()
+
+    def _later(self, newest: str | None, page: Page, cursor: str) -> str | None:
+        """The greatest cursor value so far, timestamps compared as moments."""
+        values = [str(value) for value in (_field(record, cursor) for record in page.records) if value is not None]
+        return max(
+            [*values, *([newest] if newest is not None else [])],
+            key=lambda v: rank(v, self.source.timezone),
+            default=None,
+        )
+
+    def _params(self, last: Bound | None) -> Params:
+        fixed = {str(k): str(v) for k, v in (self.source.options.get("params") or {}).items()}
+        if last is None:
+            return fixed
+        return fixed | {str(self.source.options["updated_since"]): str(start(last, self.source.lag))}
+
+    def _page(self, client: Client, url: str | None, params: Params) -> Page:
+        answer = client.get(url, params)
+        try:
+            document = json.loads(answer.content, parse_float=Decimal)
+        except (ValueError, RecursionError):
+            raise SourceDamaged(
+                f"{client.where} answers something that is no JSON", todo="check location in the contract"
+            ) from None
+        under, total = str(self.source.options.get("records") or ""), str(self.source.options.get("total") or "")
+        records = dig(document, under)
+        if not isinstance(records, list):
+            raise SourceDamaged(
+                f"{client.where}: there is no list at {under or 'the top'!r}",
+                todo="correct options.records in the contract",
+            )
+        if not all(isinstance(record, dict) for record in records):
+            raise SourceDamaged(f"{client.where}: a record is no object", todo="check options.records in the contract")
+        stated = dig(document, total) if total else None
+        link = answer.links.get("next", {}).get("url")
+        return Page(answer.content, document, records, int(stated) if stated is not None else None, link)
+
+
+def _field(record: dict[str, Any], name: str) -> Any:
+    return record[name] if name in record else dig(record, name)

@@ -1,0 +1,149 @@
+"""The `sql` kind: introspect, open the snapshot, take the bound in it, stream the rows."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+from sqlalchemy import Engine
+
+from connectors.batches import text_schema
+from connectors.bounds import Bound, Horizon, Value, bound, start
+from connectors.interface import Closing, Part, Probe, Reading, SourceColumn
+from connectors.sql.address import address, engine, shown
+from connectors.sql.dialect import Dialect, numeric
+from connectors.sql.faults import told
+from connectors.sql.introspection import Table, quote, table, tables
+from connectors.sql.sessions import session
+from schemas.contract import Column, Source
+from schemas.errors import SourceMissing
+
+
+class SqlConnector(Closing):
+    """One department's database; connects, and resolves its secret, at the first question."""
+
+    def __init__(
+        self, source: Source, *, secret: Callable[[str], str], root: Path, clock: Callable[[], datetime]
+    ) -> None:
+        self.source = source
+        self.url = address(source)
+        self.where = shown(self.url)
+        self.clock = clock
+        self._secret = secret
+        self._root = root
+        self._engine: Engine | None = None
+        self._open = ExitStack()
+
+    def __repr__(self) -> str:
+        return f"SqlConnector({self.where})"
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, made when first wanted."""
+        if self._engine is None:
+            self._engine = engine(self.source, self.url, self._secret, self._root)
+        return self._engine
+
+    def probe(self) -> Probe:
+        """Connect, list the tables, and see whether a sure bound can be had."""
+        there = self.tables()
+        with told(self.where, self.engine), closing(session(self.engine, self.clock)) as dialect:
+            note = dialect.horizon().note if self.source.sync == "incremental" else ""
+        version = ".".join(map(str, getattr(self.engine.dialect, "server_version_info", None) or ()))
+        return Probe(self.where, f"{self.engine.dialect.name} {version}".strip(), there, note)
+
+    def tables(self) -> tuple[str, ...]:
+        """Tables and views of the default schema by name, those of PostgreSQL's other schemas as `schema.table`."""
+        return tables(self.engine, self.where)
+
+    def describe(self, table_name: str, /) -> tuple[SourceColumn, ...]:
+        """The table's columns; SourceMissing lists the tables that exist."""
+        return table(self.engine, self.where, table_name).columns
+
+    def sample(self, table_name: str, n: int, /) -> pa.Table:
+        """The first `n` rows that the database gives."""
+        found = table(self.engine, self.where, table_name)
+        with told(self.where, self.engine), closing(session(self.engine, self.clock)) as dialect:
+            sql, schema = self._select(dialect, found)
+            return pa.Table.from_batches(dialect.rows(f"{sql} LIMIT {int(n)}", (), schema), schema)
+
+    def read(self, columns: Sequence[Column], watermark: str | None) -> Reading:
+        """Open the snapshot and take the bound; rows stream when the part is consumed."""
+        target = table(self.engine, self.where, self.source.table)
+        self._check(target, columns)
+        cursor = self._cursor(target, columns)
+        last = Bound.from_json(watermark) if watermark and cursor else None
+        with told(self.where, self.engine), ExitStack() as stack:
+            dialect = stack.enter_context(closing(session(self.engine, self.clock)))
+            horizon = dialect.horizon() if cursor else None
+            dialect.begin()
+            newest = self._bound(dialect, target, cursor, horizon) if cursor and horizon else None
+            consistent = dialect.consistent(target.schema, target.name)
+            release = stack.pop_all().close
+        self._open.callback(release)
+        return Reading(
+            lambda _: iter([self._part(dialect, target, cursor, last)]),
+            complete=last is None and self.source.sync != "append",
+            consistent=consistent,
+            mark=newest.to_json() if newest else watermark if cursor else None,
+            note=horizon.note if horizon else "",
+            release=release,
+        )
+
+    def close(self) -> None:
+        """End every session."""
+        self._open.close()
+        if self._engine is not None:
+            self._engine.dispose()
+
+    def _part(self, dialect: Dialect, target: Table, cursor: SourceColumn | None, last: Bound | None) -> Part:
+        sql, schema = self._select(dialect, target)
+        parameters: tuple[Value, ...] = ()
+        if cursor and last:
+            sql += f" WHERE {self._quote(cursor)} >= \0 OR {self._quote(cursor)} IS NULL"
+            sql = sql.replace("%", "%%") if dialect.mark == "%s" else sql
+            sql = sql.replace("\0", dialect.mark)
+            parameters = (start(last, self.source.lag),)
+        return Part(target.name, "parquet", batches=self._stream(dialect, sql, parameters, schema), schema=schema)
+
+    def _stream(
+        self, dialect: Dialect, sql: str, parameters: tuple[Value, ...], schema: pa.Schema
+    ) -> Iterator[pa.RecordBatch]:
+        with told(self.where, self.engine):
+            yield from dialect.rows(sql, parameters, schema)
+
+    def _bound(self, dialect: Dialect, target: Table, cursor: SourceColumn, horizon: Horizon) -> Bound | None:
+        newest = dialect.newest(cursor, self._quote(cursor), target.quoted)
+        if newest is None:
+            return None
+        return bound(newest, horizon, dialect.zone(cursor, self.source.timezone), numeric=numeric(cursor))
+
+    def _select(self, dialect: Dialect, target: Table) -> tuple[str, pa.Schema]:
+        shown_as = [dialect.expression(c, self._quote(c)) for c in target.columns]
+        schema = text_schema([c.name for c in target.columns], [c.type for c in target.columns])
+        return f"SELECT {', '.join(shown_as)} FROM {target.quoted}", schema
+
+    def _check(self, target: Table, columns: Sequence[Column]) -> None:
+        there = [c.name for c in target.columns]
+        gone = [c.source for c in columns if c.source not in there]
+        if gone:
+            raise SourceMissing(
+                f"{self.where}: table {target.name} has no column {', '.join(gone)} (it has: {', '.join(there)})",
+                todo="correct physicalName in the contract, or ask the department what became of it",
+            )
+
+    def _cursor(self, target: Table, columns: Sequence[Column]) -> SourceColumn | None:
+        """The source column of the contract's cursor; a snapshot needs none."""
+        if self.source.cursor is None or self.source.sync == "snapshot":
+            return None
+        name = next((c.source for c in columns if c.name == self.source.cursor), self.source.cursor)
+        for column in target.columns:
+            if column.name == name:
+                return column
+        raise SourceMissing(
+            f"{self.where}: table {target.name} has no cursor column {name}", todo="correct cursor in the contract"
+        )
+
+    def _quote(self, column: SourceColumn) -> str:
+        return quote(self.engine, column.name)

@@ -1,0 +1,55 @@
+"""What the connector needs of one database product."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import pyarrow as pa
+
+from connectors.bounds import Horizon, Value
+from connectors.interface import SourceColumn
+
+
+class Dialect(Protocol):
+    """One read-only session on a server; SQL comes with quoted identifiers, values as parameters marked by `mark`."""
+
+    mark: str
+
+    def horizon(self) -> Horizon:
+        """The moment before which nothing more is committed; asked before the snapshot, for what ends in between counts as running."""
+
+    def begin(self) -> None:
+        """Open the snapshot that all further statements read."""
+
+    def consistent(self, schema: str | None, table: str, /) -> bool:
+        """Whether the snapshot holds for this table."""
+
+    def expression(self, column: SourceColumn, quoted: str, /) -> str:
+        """The SQL that shows a column's value as text without loss."""
+
+    def zone(self, column: SourceColumn, zone: str, /) -> str:
+        """The time zone in which the session shows this column's zoneless timestamps; `zone` is the source's."""
+
+    def newest(self, column: SourceColumn, quoted: str, table: str, /) -> Value | None:
+        """The greatest cursor value in the snapshot, None if there is none."""
+
+    def rows(self, sql: str, parameters: tuple[Value, ...], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """The rows of a query as text batches of `schema`, streamed."""
+
+    def close(self) -> None:
+        """End the session, in the middle of a stream too."""
+
+
+def numeric(column: SourceColumn) -> bool:
+    """Whether a column's declared type is a number.
+
+    >>> numeric(SourceColumn("n", "BIGINT")), numeric(SourceColumn("at", "TIMESTAMP"))
+    (True, False)
+    """
+    words = ("INT", "SERIAL", "NUMERIC", "DECIMAL", "FLOAT", "DOUBLE", "REAL")
+    kind = column.type.upper()
+    return kind.startswith(words) or any(word in kind for word in ("BIGINT", "SMALLINT", "TINYINT", "MEDIUMINT"))
+
+
+def number(text: str) -> Value:
+    """An integer as such, so that a watermark keeps it exactly; any other number as its text."""
+    return int(text) if text.lstrip("-").isdecimal() else text

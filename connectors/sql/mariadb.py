@@ -1,0 +1,108 @@
+"""MariaDB and MySQL: an unbuffered cursor in one consistent, read-only snapshot, values as the server's own text.
+
+The driver converts nothing, so `0000-00-00` and every digit of a DECIMAL come through. The session's zone is UTC: a TIMESTAMP is
+shown with its offset, a DATETIME as it was stored.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pymysql
+from pymysql.constants import ER
+from pymysql.converters import conversions
+from pymysql.cursors import SSCursor
+
+from connectors.batches import ROWS, text_batches
+from connectors.bounds import Horizon, Value
+from connectors.interface import SourceColumn
+from connectors.sql.dialect import number, numeric
+
+MARGIN = 2
+# A statement that waits for a lock stamps its rows before InnoDB's transaction begins, hence the process list too.
+_AGE = """
+SELECT greatest(
+  coalesce((SELECT max(timestampdiff(SECOND, trx_started, now())) FROM information_schema.innodb_trx), 0),
+  coalesce((SELECT max(time) FROM information_schema.processlist
+            WHERE command IN ('Query', 'Execute') AND id <> connection_id()), 0)), @@global.read_only
+"""
+_ENGINE = (
+    "SELECT engine FROM information_schema.tables WHERE table_schema = coalesce(%s, database()) AND table_name = %s"
+)
+_OVERLAP = "bound by overlap: running transactions cannot be seen (the PROCESS right, on a primary)"
+
+
+class MariaDb:
+    """One session; the horizon is sure where the account has PROCESS and the server is no replica."""
+
+    mark = "%s"
+
+    def __init__(self, **arguments: Any) -> None:
+        encoders = {kind: how for kind, how in conversions.items() if not isinstance(kind, int)}
+        arguments |= {"charset": "utf8mb4", "conv": encoders, "local_infile": False, "autocommit": True}
+        self.connection = pymysql.connect(**arguments)
+        self._one("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        self._one("SET SESSION lock_wait_timeout = 60, time_zone = '+00:00'")
+
+    def horizon(self) -> Horizon:
+        """The oldest running transaction's or statement's start, or now; two seconds earlier, for those are whole seconds."""
+        now = datetime.fromisoformat(f"{self._one('SELECT utc_timestamp(6)')[0]}+00:00") - timedelta(seconds=MARGIN)
+        self._one("SET SESSION time_zone = 'SYSTEM'")  # the zone of trx_started
+        try:
+            age, replica = self._one(_AGE)
+        except pymysql.OperationalError as error:
+            if error.args[0] != ER.SPECIFIC_ACCESS_DENIED_ERROR:
+                raise
+            return Horizon(now, sure=False, note=_OVERLAP)
+        finally:
+            self._one("SET SESSION time_zone = '+00:00'")
+        sure = replica in ("0", "OFF")
+        return Horizon(now - timedelta(seconds=int(age)), sure=sure, note="" if sure else _OVERLAP)
+
+    def begin(self) -> None:
+        """Open the snapshot."""
+        self._one("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+
+    def consistent(self, schema: str | None, table: str, /) -> bool:
+        """Only InnoDB keeps snapshots; of a view it is not known."""
+        row = self._one(_ENGINE, (schema, table))
+        return bool(row) and row[0] == "InnoDB"
+
+    def expression(self, column: SourceColumn, quoted: str, /) -> str:
+        """A TIMESTAMP with its offset, bits as a number, all else as it is."""
+        if column.type.startswith("TIMESTAMP"):
+            return f"CONCAT({quoted}, '+00:00')"
+        return f"{quoted} + 0" if column.type.startswith("BIT") else quoted
+
+    def zone(self, column: SourceColumn, zone: str, /) -> str:
+        """UTC for a TIMESTAMP, the source's own for a DATETIME."""
+        return "UTC" if column.type.startswith("TIMESTAMP") else zone
+
+    def newest(self, column: SourceColumn, quoted: str, table: str, /) -> Value | None:
+        """The greatest value."""
+        value: str | None = self._one(f"SELECT max({quoted}) FROM {table}")[0]
+        return number(value) if value is not None and numeric(column) else value
+
+    def rows(self, sql: str, parameters: tuple[Value, ...], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """The rows, fetched as they are batched; parameters are escaped by the driver."""
+        cursor = self.connection.cursor(SSCursor)
+        cursor.execute(sql, parameters or None)
+        return text_batches(_texts(cursor), schema)
+
+    def close(self) -> None:
+        """Closing the connection ends the transaction and any stream, whose unread rest the driver would else fetch."""
+        if self.connection.open:
+            self.connection._result = None
+            self.connection.close()
+
+    def _one(self, sql: str, parameters: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return cursor.fetchone() or ()
+
+
+def _texts(cursor: SSCursor) -> Iterator[list[str | None]]:
+    while rows := cursor.fetchmany(ROWS):
+        for row in rows:
+            yield ["\\x" + v.hex() if isinstance(v, bytes) else v for v in row]
