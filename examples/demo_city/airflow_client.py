@@ -28,7 +28,10 @@ class AirflowClient:
             parts = self.http.get("/api/v2/monitor/health").raise_for_status().json()
         except httpx.HTTPError:
             return False
-        return all((parts.get(part) or {}).get("status") == "healthy" for part in ("metadatabase", "scheduler", "dag_processor"))
+        return all(
+            (parts.get(part) or {}).get("status") == "healthy"
+            for part in ("metadatabase", "scheduler", "dag_processor")
+        )
 
     def sign_in(self) -> None:
         """Take a bearer token for the calls that follow."""
@@ -42,7 +45,10 @@ class AirflowClient:
 
     def import_errors(self) -> list[str]:
         """What Airflow could not parse."""
-        return [f"{e['filename']}: {e['stack_trace'].strip().splitlines()[-1]}" for e in self._get("/api/v2/importErrors")["import_errors"]]
+        return [
+            f"{e['filename']}: {e['stack_trace'].strip().splitlines()[-1]}"
+            for e in self._get("/api/v2/importErrors")["import_errors"]
+        ]
 
     def trigger(self, dag: str, **params: Any) -> str:
         """Start a run now; returns its id."""
@@ -52,7 +58,9 @@ class AirflowClient:
 
     def runs(self, dag: str, limit: int = 10) -> list[dict[str, Any]]:
         """Newest runs of a DAG."""
-        found: list[dict[str, Any]] = self._get(f"/api/v2/dags/{dag}/dagRuns", limit=limit, order_by="-run_after")["dag_runs"]
+        found: list[dict[str, Any]] = self._get(f"/api/v2/dags/{dag}/dagRuns", limit=limit, order_by="-run_after")[
+            "dag_runs"
+        ]
         return found
 
     def state(self, dag: str, run: str) -> RunState:

@@ -1,5 +1,9 @@
-"""What the demo needs of the machine, checked before anything is made: one line of what to do for each fault."""
+"""What the demo needs of the machine, checked before anything is made: one line of what to do for each fault.
 
+Standard library only: `make demo` runs this file before there is an environment.
+"""
+
+import argparse
 import shutil
 import socket
 import sys
@@ -16,11 +20,15 @@ def faults(home: Path, ports: dict[str, int]) -> list[str]:
         found.append(f"Python {sys.version.split()[0]} is not 3.11 to 3.13 → make demo PYTHON=python3.12")
     memory = available_memory_mb()
     if memory is not None and memory < FREE_MEMORY_MB:
-        found.append(f"{memory} MB of memory are free, Airflow and the gate want {FREE_MEMORY_MB} → close other programs")
+        found.append(
+            f"{memory} MB of memory are free, Airflow and the gate want {FREE_MEMORY_MB} → close other programs"
+        )
     home.mkdir(parents=True, exist_ok=True)
     disk = shutil.disk_usage(home).free // 2**20
     if disk < FREE_DISK_MB:
-        found.append(f"{disk} MB are free below {home}, {FREE_DISK_MB} are wanted → free some, or: make demo HOME_DIR=/other/disk")
+        found.append(
+            f"{disk} MB are free below {home}, {FREE_DISK_MB} are wanted → free some, or: make demo HOME_DIR=/other/disk"
+        )
     found += [
         f"port {port} ({what}) is taken → stop what listens there, or: make demo {variable(what)}={port + 100}"
         for what, port in ports.items()
@@ -48,3 +56,20 @@ def available_memory_mb() -> int | None:
 def variable(what: str) -> str:
     """The make variable that moves a port."""
     return f"{what.upper().replace(' ', '_')}_PORT"
+
+
+def main() -> int:
+    """Check, and say what stands in the way."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", type=Path, required=True)
+    for what in ("airflow", "hub", "rest"):
+        parser.add_argument(f"--{what}-port", type=int, required=True)
+    given = parser.parse_args()
+    ports = {"airflow": given.airflow_port, "hub": given.hub_port, "rest": given.rest_port}
+    found = faults(given.home, ports)
+    sys.stderr.write("".join(f"✗ {fault}\n" for fault in found))
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

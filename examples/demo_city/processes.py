@@ -1,5 +1,6 @@
 """Child processes of the demo: started in groups of their own, their output in files, all of them stopped at the end."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -50,10 +51,8 @@ class Children:
             _signal(child, signal.SIGTERM)
         deadline = time.monotonic() + 15
         for child in self.running.values():
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(timeout=max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                pass
             _signal(child, signal.SIGKILL)
             child.wait()
         self.running.clear()
@@ -61,7 +60,9 @@ class Children:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
 
