@@ -5,7 +5,7 @@
     {"code": 0, "data": {"total": 14211, "page": 1, "size": 500, "items": [{"accountNo": …}, …]}}
 
 in the order of `updatedAt`, then account. Every n-th request is refused with 429 and `Retry-After`, as real services do; a wrong
-token gets 401. The token comes from the environment (DEMO_INSURANCE_TOKEN). The file is read again when the city has moved on.
+token gets 401. The token comes from the environment (DEMO_REST_TOKEN). The file is read again when the city has moved on.
 """
 
 import argparse
@@ -28,12 +28,12 @@ from examples.demo_city.generator.files import INSURANCE
 
 PATH: Final = "/api/v2/insurance"
 PORT: Final = 18473
-TOKEN: Final = "DEMO_INSURANCE_TOKEN"  # noqa: S105 - the variable's name, not its value
+TOKEN: Final = "DEMO_REST_TOKEN"  # noqa: S105 - the variable's name, not its value
 LARGEST_PAGE: Final = 1000
 _ZONE = timezone(timedelta(hours=8))
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a fault
+class Refused(Exception):
     """A request that gets another answer than records."""
 
     def __init__(self, status: HTTPStatus, message: str) -> None:
@@ -64,7 +64,9 @@ class Accounts:
             page, size = int(query.get("page", "1")), min(int(query.get("size", "100")), LARGEST_PAGE)
             since = _moment(query["updated_since"]) if "updated_since" in query else ""
         except ValueError:
-            raise Refused(HTTPStatus.BAD_REQUEST, "page and size are numbers, updated_since is an ISO 8601 time") from None
+            raise Refused(
+                HTTPStatus.BAD_REQUEST, "page and size are numbers, updated_since is an ISO 8601 time"
+            ) from None
         if page < 1 or size < 1:
             raise Refused(HTTPStatus.BAD_REQUEST, "page and size begin at 1")
         lines, stamps = self._current()
@@ -96,13 +98,13 @@ class _Handler(BaseHTTPRequestHandler):
     source: Accounts
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+    def do_GET(self) -> None:
         try:
             self._answer(HTTPStatus.OK, self._records())
         except Refused as refused:
             self._answer(refused.status, json.dumps({"code": refused.status.value, "message": str(refused)}))
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that http.server gives
+    def log_message(self, format: str, *args: Any) -> None:
         """No log: this is a stage prop."""
 
     def _records(self) -> str:
