@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from connectors.options import options
 from schemas.contract import Source
 from schemas.errors import (
     ContractInvalid,
@@ -44,7 +45,7 @@ class Client:
         self.clock = clock
         self.sleep = sleep
         self._http = httpx.Client(
-            timeout=float(source.options.get("timeout", 30)),
+            timeout=float(options(source).get("timeout", 30)),
             follow_redirects=False,
             trust_env=False,
             transport=transport,
@@ -138,12 +139,12 @@ class Client:
         headers = {"accept": "application/json", "user-agent": "cityhub"}
         if not self._source.secret:
             return headers
-        options, value = self._source.options, self._secret(self._source.secret)
-        match options.get("auth", "bearer"):
+        settings, value = options(self._source), self._secret(self._source.secret)
+        match settings.get("auth", "bearer"):
             case "bearer":
                 return headers | {"authorization": f"Bearer {value}"}
             case "apikey":
-                return headers | {str(options.get("auth_header", "X-API-Key")): value}
+                return headers | {str(settings.get("auth_header", "X-API-Key")): value}
             case "basic":
                 user, _, password = value.partition(":")
                 request = next(httpx.BasicAuth(user, password).auth_flow(httpx.Request("GET", self.base)))

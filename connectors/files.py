@@ -21,6 +21,7 @@ import pyarrow as pa
 from connectors.batches import ROW, text_schema
 from connectors.formats import decode
 from connectors.interface import Closing, Media, Part, Probe, Reading, SourceColumn
+from connectors.options import options
 from connectors.paths import held
 from schemas.contract import Column, Source
 from schemas.errors import ContractInvalid, Problem, Retry, SourceDamaged, SourceMissing
@@ -43,6 +44,7 @@ class FileConnector(Closing):
                 ]
             )
         self.source = source
+        self.options = options(source)
         self.media = MEDIA[source.kind]
         self.root = root.resolve()
         self.files = fsspec.filesystem("file")
@@ -123,7 +125,7 @@ class FileConnector(Closing):
         held(self.root, pattern)
         found = self.files.glob(str(Path(glob.escape(str(self.root))) / pattern))
         names = sorted(Path(path).relative_to(self.root).as_posix() for path in found if self.files.isfile(path))
-        marker = str(self.source.options.get("done") or "")
+        marker = str(self.options.get("done") or "")
         if marker:
             names = [n for n in names if not n.endswith(marker) and self.files.exists(str(held(self.root, n + marker)))]
         return [name for name in names if held(self.root, name)]
@@ -145,7 +147,7 @@ class FileConnector(Closing):
         return SourceMissing(
             f"no file {pattern} in the drop root (beside it: {', '.join(there[:20]) or 'nothing'})",
             todo="correct path in the contract, or ask for the file"
-            + (" and its marker" if self.source.options.get("done") else ""),
+            + (" and its marker" if self.options.get("done") else ""),
         )
 
 

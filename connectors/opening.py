@@ -6,6 +6,7 @@ from pathlib import Path
 
 from connectors.files import FileConnector
 from connectors.interface import Connector
+from connectors.options import options
 from connectors.rest import RestConnector
 from connectors.sql import SqlConnector
 from schemas.contract import Source
@@ -29,6 +30,7 @@ def open_source(
     """
     match source.kind:
         case "sql":
+            options(source)
             return SqlConnector(source, secret=secret, root=root, clock=clock)
         case "csv" | "xlsx" | "jsonl" | "parquet":
             return FileConnector(source, root=root)

@@ -3,13 +3,13 @@
 `options.pagination` has a `kind` and, with their defaults:
 
 - `none`: one page holds all
-- `page`: `page_param` (page), `size_param` (size), `size` (500), `first` (1)
-- `offset`: `offset_param` (offset), `size_param` (limit), `size` (500)
-- `cursor`: `next` (dotted path to the token of the next page), `cursor_param` (cursor), `size_param`, `size`; ends without a token
+- `page`: `pageParam` (page), `sizeParam` (size), `size` (500), `first` (1)
+- `offset`: `offsetParam` (offset), `sizeParam` (limit), `size` (500)
+- `cursor`: `next` (dotted path to the token of the next page), `cursorParam` (cursor), `sizeParam`, `size`; ends without a token
 - `link`: `next` (dotted path to the next page's URL; without it the Link header, RFC 8288), same host only; ends without one
 
 Pages and offsets end with a page without records, or once the stated total is reached: a page shorter than asked for ends nothing,
-for servers cap the size. `size_param: ""` sends no size. The same records or the same token twice raise SourceDamaged.
+for servers cap the size. `sizeParam: ""` sends no size. The same records or the same token twice raise SourceDamaged.
 """
 
 import hashlib
@@ -21,7 +21,6 @@ from typing import Any
 from schemas.errors import ContractInvalid, Problem, SourceDamaged
 
 Params = dict[str, str]
-KINDS = ("none", "page", "offset", "cursor", "link")
 
 
 @dataclass(frozen=True)
@@ -39,15 +38,15 @@ Fetch = Callable[[str | None, Params], Page]
 """Gets a page: of the endpoint, or of a URL that the page before named."""
 
 
-def pages(fetch: Fetch, params: Params, options: Mapping[str, Any], where: str) -> Iterator[Page]:
-    """All pages; SourceDamaged if they repeat, or end before the stated total."""
-    settings = options.get("pagination") or {}
-    kind = settings.get("kind", "none") if isinstance(settings, Mapping) else settings
+def pages(fetch: Fetch, params: Params, settings: Mapping[str, Any], where: str) -> Iterator[Page]:
+    """All pages, by the `pagination` settings; SourceDamaged if they repeat, or end before the stated total."""
+    kind = settings.get("kind", "none")
     walks = {"none": _one, "page": _numbered, "offset": _numbered, "cursor": _chained, "link": _chained}
-    if kind not in walks or not isinstance(settings, Mapping):
-        raise ContractInvalid(
-            [Problem("servers[0].customProperties.options.pagination", f"kind {kind!r} is unknown", ", ".join(KINDS))]
+    if kind not in walks:
+        problem = Problem(
+            "servers[0].customProperties.options.pagination", f"kind {kind!r} is unknown", ", ".join(walks)
         )
+        raise ContractInvalid([problem])
     seen, count, total = set[bytes](), 0, None
     for page in walks[kind](fetch, params, settings, where):
         mark = hashlib.sha256(json.dumps(page.records, sort_keys=True, default=str).encode(errors="replace")).digest()

@@ -4,8 +4,8 @@ Options of the contract's server block (`customProperties.options`), all optiona
 
 - `records`: dotted path to the list in a page (`data.items`; without it the page is the list); `total`: path to the stated total
 - `pagination`: see `connectors.paging`; `params`: fixed query parameters, as `{status: all}`
-- `updated_since`: the query parameter that takes the watermark, less `lagSeconds`; without it every read is full
-- `auth`: `bearer` (default when a secret is named), `basic` ("user:password"), or `apikey` in header `auth_header` (X-API-Key)
+- `updatedSince`: the query parameter that takes the watermark, less `lagSeconds`; without it every read is full
+- `auth`: `bearer` (default when a secret is named), `basic` ("user:password"), or `apikey` in header `authHeader` (X-API-Key)
 - `timeout`: seconds for one answer (30)
 
 A page read later wins over an earlier one, hence a part for each. An API has no snapshot, so a read is never consistent; it is complete
@@ -30,6 +30,7 @@ from connectors.bounds import Bound, Horizon, bound, rank, start
 from connectors.client import Client
 from connectors.formats.objects import flatten
 from connectors.interface import Closing, Part, Probe, Reading, SourceColumn
+from connectors.options import options
 from connectors.paging import Page, Params, dig, pages
 from schemas.contract import Column, Source
 from schemas.errors import SourceDamaged
@@ -48,6 +49,7 @@ class RestConnector(Closing):
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.source = source
+        self.options = options(source)
         self.clock = clock
         self._secret = secret
         self._with: dict[str, Any] = {"secret": secret, "clock": clock, "sleep": sleep, "transport": transport}
@@ -74,13 +76,8 @@ class RestConnector(Closing):
         """The first `n` records of an endpoint."""
         client = Client(replace(self.source, table=table), **self._with)
         try:
-            walk = pages(
-                lambda url, params: self._page(client, url, params),
-                self._params(None),
-                self.source.options,
-                client.where,
-            )
-            records = [dict(flatten(r)) for r in islice(chain.from_iterable(page.records for page in walk), n)]
+            found = chain.from_iterable(page.records for page in self._pages(client, None))
+            records = [dict(flatten(record)) for record in islice(found, n)]
         finally:
             client.close()
         names = list(dict.fromkeys(name for record in records for name in record))
@@ -91,7 +88,7 @@ class RestConnector(Closing):
         """Ask page by page as the parts are consumed."""
         cursor = next((c.source for c in columns if c.name == self.source.cursor), self.source.cursor)
         cursor = cursor if self.source.sync == "incremental" else None
-        last = Bound.from_json(watermark) if watermark and cursor and self.source.options.get("updated_since") else None
+        last = Bound.from_json(watermark) if watermark and cursor and self.options.get("updated_since") else None
         return Reading(
             lambda reading: self._parts(reading, cursor, last),
             complete=last is None and self.source.sync != "append",
@@ -106,22 +103,14 @@ class RestConnector(Closing):
 
     def _parts(self, reading: Reading, cursor: str | None, last: Bound | None) -> Iterator[Part]:
         newest: str | None = None
-        walk = pages(
-            lambda url, params: self._page(self.client, url, params),
-            self._params(last),
-            self.source.options,
-            self.client.where,
-        )
-        for number, page in enumerate(walk, 1):
+        for number, page in enumerate(self._pages(self.client, last), 1):
             if cursor:
                 newest = self._later(newest, page, cursor)
             if page.records or number == 1:
                 yield Part(f"page-{number:06d}.json", "json", chunks=iter([page.body]))
         if newest is not None:
-            numeric = rank(newest, self.source.timezone)[0] == 1
-            reading.mark = bound(
-                newest, Horizon(self.clock(), sure=False), self.source.timezone, numeric=numeric
-            ).to_json()
+            zone, now = self.source.timezone, Horizon(self.clock(), sure=False)
+            reading.mark = bound(newest, now, zone, numeric=rank(newest, zone)[0] == 1).to_json()
 
     def _later(self, newest: str | None, page: Page, cursor: str) -> str | None:
         """The greatest cursor value so far, timestamps compared as moments."""
@@ -132,11 +121,17 @@ class RestConnector(Closing):
             default=None,
         )
 
+    def _pages(self, client: Client, last: Bound | None) -> Iterator[Page]:
+        def fetch(url: str | None, params: Params) -> Page:
+            return self._page(client, url, params)
+
+        return pages(fetch, self._params(last), self.options.get("pagination", {}), client.where)
+
     def _params(self, last: Bound | None) -> Params:
-        fixed = {str(k): str(v) for k, v in (self.source.options.get("params") or {}).items()}
+        fixed = {str(k): str(v) for k, v in (self.options.get("params") or {}).items()}
         if last is None:
             return fixed
-        return fixed | {str(self.source.options["updated_since"]): str(start(last, self.source.lag))}
+        return fixed | {str(self.options["updated_since"]): str(start(last, self.source.lag))}
 
     def _page(self, client: Client, url: str | None, params: Params) -> Page:
         answer = client.get(url, params)
@@ -146,7 +141,7 @@ class RestConnector(Closing):
             raise SourceDamaged(
                 f"{client.where} answers something that is no JSON", todo="check location in the contract"
             ) from None
-        under, total = str(self.source.options.get("records") or ""), str(self.source.options.get("total") or "")
+        under, total = str(self.options.get("records") or ""), str(self.options.get("total") or "")
         records = dig(document, under)
         if not isinstance(records, list):
             raise SourceDamaged(

@@ -1,6 +1,6 @@
 """CSV and TSV: a header, then records of exactly its width.
 
-`options.delimiter` is the separator (tab for .tsv, else comma); `options.header_row` is the header's record number where a
+`options.delimiter` is the separator (tab for .tsv, else comma); `options.headerRow` is the header's record number where a
 preamble stands above it (1 by default). Names lose surrounding blanks; trailing columns without a name must be empty.
 """
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 from connectors.batches import numbered
 from connectors.encodings import lines, open_text, undecodable
 from connectors.formats.header import Header
+from connectors.options import options
 from schemas.contract import Source
 from schemas.errors import SourceDamaged
 
@@ -33,11 +34,12 @@ def delimited(path: Path, source: Source, where: str) -> Iterator[pa.RecordBatch
 
 
 def _batches(text: TextIO, source: Source, where: str) -> Iterator[pa.RecordBatch]:
-    delimiter = str(source.options.get("delimiter") or ("\t" if Path(source.table).suffix == ".tsv" else ","))
+    settings = options(source)
+    delimiter = str(settings.get("delimiter") or ("\t" if Path(source.table).suffix == ".tsv" else ","))
     csv.field_size_limit(LONGEST_FIELD)
     reader = csv.reader(lines(text, source.encoding), delimiter=delimiter, strict=True)
     records = _records(reader, where)
-    header = Header.find(records, int(source.options.get("header_row", 1)), where)
+    header = Header.find(records, int(settings.get("header_row", 1)), where)
     yield from numbered(header.names, _even(records, reader, header, where), where)
 
 

@@ -26,12 +26,12 @@ class Header:
         if not names:
             raise SourceDamaged(
                 f"{where} is empty: it has no header (record {number})",
-                todo="ask for the file again, or correct header_row",
+                todo="ask for the file again, or correct headerRow",
             )
         if "" in names:
             raise SourceDamaged(
                 f"{where}: column {names.index('') + 1} has no name in the header",
-                todo="ask for a name, or correct header_row",
+                todo="ask for a name, or correct headerRow",
             )
         return Header(tuple(names), len(cells), where)
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from connectors.batches import numbered
 from connectors.encodings import lines, open_text, undecodable
+from connectors.options import options
 from schemas.contract import Source
 from schemas.errors import SourceDamaged
 
@@ -69,7 +70,7 @@ def _flat(path: Path, source: Source, where: str) -> Iterator[Flat]:
 
 
 def _records(path: Path, source: Source, where: str) -> Iterator[Any]:
-    under = str(source.options.get("records") or "")
+    under = str(options(source).get("records") or "")
     with path.open("rb") as file:
         first = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if not first and not under:

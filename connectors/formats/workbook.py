@@ -1,6 +1,6 @@
 """XLSX: one sheet, streamed row by row.
 
-`options.sheet` names the sheet (the first visible one by default); `options.header_row` is the sheet's row with the names, where
+`options.sheet` names the sheet (the first visible one by default); `options.headerRow` is the sheet's row with the names, where
 titles and merged cells stand above it. Dates become ISO text, whole numbers have no point, blank rows are none. Formulas give the
 value that was last computed. The archive's sizes are looked at before anything is unpacked.
 """
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from connectors.batches import numbered
 from connectors.formats.header import Header
+from connectors.options import options
 from schemas.contract import Source
 from schemas.errors import SourceDamaged, SourceMissing
 
@@ -38,7 +39,7 @@ def workbook(path: Path, source: Source, where: str) -> Iterator[pa.RecordBatch]
             sheet = _sheet(book, source, where)
             sheet.reset_dimensions()  # some programs write wrong ones
             rows = ([_text(cell) for cell in row] for row in sheet.iter_rows(values_only=True))
-            header_row = int(source.options.get("header_row", 1))
+            header_row = int(options(source).get("header_row", 1))
             header = Header.find(rows, header_row, where)
             yield from numbered(header.names, _even(rows, header, header_row), where)
     except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, SyntaxError) as error:
@@ -73,7 +74,7 @@ def _weigh(path: Path, where: str) -> None:
 
 
 def _sheet(book: Any, source: Source, where: str) -> Any:
-    wanted = source.options.get("sheet")
+    wanted = options(source).get("sheet")
     for sheet in book.worksheets:
         if sheet.title == wanted or (wanted is None and sheet.sheet_state == "visible"):
             return sheet
