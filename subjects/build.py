@@ -23,6 +23,7 @@ from ledger.subject_store import SubjectStore
 from schemas.contract import Contract
 from schemas.errors import Superseded
 from subjects import statement
+from subjects.file import as_of
 from subjects.histories import Histories
 from subjects.kinds import Kind, Kinds
 
@@ -169,9 +170,7 @@ def _views(con: duckdb.DuckDBPyConnection, kind: Kind, sources: Sources, upto: M
     for dataset in kind.datasets:
         sources.histories.view(con, sources.contracts[dataset], statement.view_name(dataset), upto[dataset])
     con.execute("CREATE TABLE loads (dataset VARCHAR, load BIGINT, run VARCHAR, as_of VARCHAR)")
-    facts = [
-        [x.dataset, x.load, x.run, _utc(x.published_at)] for x in sources.loads if x.load <= upto.get(x.dataset, 0)
-    ]
+    facts = [[x.dataset, x.load, x.run, _utc(as_of(x))] for x in sources.loads if x.load <= upto.get(x.dataset, 0)]
     if facts:
         con.executemany("INSERT INTO loads VALUES ($1, $2, $3, $4)", facts)
 

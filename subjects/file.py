@@ -3,8 +3,10 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+from ledger.loads import Load
 from ledger.subject_store import StoredFile
 
 Value = str | int | float | bool
@@ -12,7 +14,7 @@ Value = str | int | float | bool
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a value came from. `as_of` is when the load was published that brought it as it now is (UTC, ISO 8601)."""
+    """Where a value came from. `as_of` is when the load that brought it as it now is was read (UTC, ISO 8601)."""
 
     dataset: str
     title: str
@@ -105,6 +107,13 @@ class Item:
         if value is None:
             return None
         return Held(value, self.entry["valid_until"], self.file.provenance(self.entry, dataset, column))
+
+
+def as_of(load: Load) -> datetime:
+    """When the records of a load were read from their department."""
+    text = load.facts.get("as_of")
+    moment = datetime.fromisoformat(text) if isinstance(text, str) else load.published_at
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _text(value: Value | None) -> str | None:
