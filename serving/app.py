@@ -1,0 +1,42 @@
+"""The hub's web application: `create_app(services)`, the same routes for every composition."""
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+
+from serving import api, pages, portal, problems, signin
+from serving.security import SecurityHeaders
+from serving.services import Services
+
+OPEN_ROUTES = frozenset(
+    {
+        "/healthz",
+        "/openapi.json",
+        "/oauth/token",
+        "/",
+        "/static/hub.css",
+        "/catalog",
+        "/catalog/{name:path}",
+        "/forms",
+        "/forms/{form_id}",
+    }
+)
+"""Every route that answers without a token. A test walks all routes and holds them to this list."""
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application over these services; the demonstration portal's pages only where `services.portal` is set."""
+    app = FastAPI(title="cityhub", docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.services = services
+    app.add_middleware(SecurityHeaders)
+    app.add_api_route("/healthz", _healthy, include_in_schema=False)
+    app.include_router(signin.router)
+    app.include_router(api.router)
+    app.include_router(pages.router)
+    if services.portal is not None:
+        app.include_router(portal.router)
+    problems.install(app)
+    return app
+
+
+def _healthy() -> JSONResponse:
+    return JSONResponse({"status": "ok"})

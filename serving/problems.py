@@ -1,0 +1,99 @@
+"""Errors as answers: problem documents (RFC 9457) for programs, pages for people.
+
+Every `HubError` knows its own status; a malformed request names the fields at fault and never repeats what they held.
+"""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from schemas.errors import HubError, Invalid, Unauthenticated
+from serving.rendering import error_page
+from serving.security import HEADERS
+
+_FOR_PROGRAMS = ("/v1/", "/oauth/", "/healthz", "/openapi.json")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the app in one shape."""
+    app.add_exception_handler(HubError, _on_hub_error)
+    app.add_exception_handler(RequestValidationError, _on_malformed)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_unexpected)
+
+
+def answer(request: Request, problem: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    """The problem as JSON for programs, as a page for people."""
+    if not request.url.path.startswith(_FOR_PROGRAMS):
+        return error_page(request, problem, headers)
+    return JSONResponse(problem, problem["status"], headers, media_type="application/problem+json")
+
+
+async def _on_hub_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HubError)  # noqa: S101 - the handler is registered for nothing else
+    headers: dict[str, str] = {"Cache-Control": "no-store"}
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = "5"
+    return answer(request, error.problem(), headers)
+
+
+async def _on_malformed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - the handler is registered for nothing else
+    faults = [f"{_place(fault['loc'])}: {_wrong(fault)}" for fault in error.errors()]
+    malformed = Invalid("; ".join(faults), todo="correct the request; GET /openapi.json describes it")
+    return answer(request, {**malformed.problem(), "errors": faults}, {"Cache-Control": "no-store"})
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for nothing else
+    title = HTTPStatus(error.status_code).phrase.lower()
+    problem = {
+        "type": "about:blank",
+        "title": title,
+        "status": error.status_code,
+        "detail": _DETAILS.get(error.status_code, title),
+    }
+    return answer(request, problem, dict(error.headers or {}))
+
+
+# Answered outside the app's own middleware, so it brings the security headers itself.
+async def _on_unexpected(request: Request, _error: Exception) -> Response:
+    problem = {
+        "type": "about:blank",
+        "title": "internal server error",
+        "status": 500,
+        "detail": "a fault of the hub itself",
+    }
+    return answer(request, {**problem, "todo": "tell the operators; the log has the details"}, HEADERS)
+
+
+_DETAILS = {
+    404: "there is nothing at this address",
+    405: "this address does not take this method",
+}
+
+
+def _place(location: Sequence[int | str]) -> str:
+    return ".".join(str(part) for part in location if part not in {"body", "query", "path"}) or "body"
+
+
+def _wrong(fault: dict[str, Any]) -> str:
+    """What is wrong, in the validator's words where those do not repeat the value."""
+    plain = {
+        "missing": "is required",
+        "extra_forbidden": "is not known here",
+        "json_invalid": "is not valid JSON",
+        "string_type": "must be a string",
+        "list_type": "must be a list",
+        "string_too_long": "is too long",
+        "string_too_short": "is too short",
+        "too_long": "has too many items",
+    }
+    return plain.get(str(fault["type"]), "is not acceptable")

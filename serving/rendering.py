@@ -1,0 +1,97 @@
+"""Pages from templates: language, words, numbers and moments as people read them. No scripts, nothing from outside."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any
+from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from catalog import guide
+from serving.services import services_of
+from serving.words import WORDS
+
+LANGUAGES = ("zh", "en")
+
+
+def language(request: Request) -> str:
+    """The page's language: `?lang=`, else the browser's first wish that we speak, else Chinese."""
+    asked = request.query_params.get("lang", "")
+    if asked in LANGUAGES:
+        return asked
+    wishes = [_wish(part) for part in request.headers.get("accept-language", "").split(",")[:20]]
+    spoken = [(weight, lang) for weight, lang in wishes if lang in LANGUAGES and weight > 0]
+    return max(spoken, key=lambda wish: wish[0])[1] if spoken else "zh"
+
+
+def page(
+    request: Request, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any
+) -> HTMLResponse:
+    """The template filled in, in the request's language."""
+    lang = language(request)
+    services = services_of(request)
+    zone = ZoneInfo(services.timezone)
+
+    def words(name: str, **values: object) -> str:
+        return WORDS[name][lang].format(**values)
+
+    def link(path: str, **query: str) -> str:
+        given = {key: value for key, value in query.items() if value}
+        return f"{quote(path)}?{urlencode({**given, 'lang': lang})}"
+
+    def here(other: str) -> str:
+        kept = {key: value for key, value in request.query_params.items() if key == "q"}
+        return f"{quote(request.url.path)}?{urlencode({**kept, 'lang': other})}"
+
+    def when(moment: datetime | None) -> str:
+        return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}" if moment else "—"
+
+    spoken = {"t": words, "lang": lang, "link": link, "here": here, "when": when, "guide": guide}
+    place = {"path": request.url.path, "portal": services.portal is not None}
+    html = _templates().get_template(template).render(**spoken, **place, **context)
+    return HTMLResponse(html, status, {"Content-Language": lang, "Vary": "Accept-Language", **(headers or {})})
+
+
+def error_page(request: Request, problem: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> HTMLResponse:
+    """A problem as people read it."""
+    status = int(problem["status"])
+    known = f"error_{status}" if f"error_{status}" in WORDS else "error_500" if status >= 500 else "error_400"
+    return page(request, "error.html", status=status, headers=headers, words_of=known, problem=problem)
+
+
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("serving"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = lambda value: f"{value:,}"
+    environment.filters["percent"] = lambda value: "—" if value is None else _percent(value)
+    return environment
+
+
+def _percent(share: float) -> str:
+    """A share as people read it; what is not whole never shows as whole.
+
+    >>> _percent(1.0), _percent(0.99996), _percent(0.951)
+    ('100%', '99.9%', '95.1%')
+    """
+    if share == 1:
+        return "100%"
+    return f"{min(share * 100, 99.9):.1f}%"
+
+
+def _wish(part: str) -> tuple[float, str]:
+    lang, _, quality = part.strip().partition(";q=")
+    try:
+        weight = float(quality or 1)
+    except ValueError:
+        weight = 0.0
+    return weight, lang.partition("-")[0].lower()

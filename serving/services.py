@@ -1,0 +1,71 @@
+"""What the routes call, as one value: `hub` puts it together, tests put together another."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.requests import HTTPConnection
+
+from access.audit import Entry as AuditEntry
+from access.tokens import Token
+from catalog.entries import Entry
+from ledger.loads import Load
+from prefill.answer import Answer
+from prefill.forms import Form
+from subjects.file import SubjectFile
+from subjects.kinds import Kind
+
+Select = Mapping[str, Mapping[str, str]]
+"""Which entry of a list is meant, by its values: {"food_licences": {"licence_no": "…"}}; the newest where none is named."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A fictitious subject that visitors of the demonstration may try."""
+
+    identifier: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Portal:
+    """The demonstration portal: the client it acts as, its purpose, the key of its form proofs, subjects to try."""
+
+    client: str
+    purpose: str
+    form_key: bytes
+    samples: Callable[[str], Sequence[Sample]] = lambda _form: ()
+
+
+@dataclass(frozen=True)
+class Services:
+    """Values and functions that answer the routes.
+
+    `entries`, `forms`, `kinds`: what is in force now. `history`: a dataset's loads, newest first. `subject`: the file of a
+    subject by kind and identifier, None if there is none. `prefill`: a form answered from a file, with the entry of each list
+    that is meant (`prefill.answer.prefill`'s `select`).
+    `issue_token`: for a client id and secret. `authenticate`: the active client a token speaks for. `require_grant`: raises
+    Forbidden unless the client may use the form for the purpose. `pseudonym`: of a subject, for the audit. `record`: returns
+    when the audit entry is durable. All raise errors of `schemas.errors`. `portal`: None leaves the demonstration out.
+    """
+
+    entries: Callable[[], Sequence[Entry]]
+    history: Callable[[str], Sequence[Load]]
+    forms: Callable[[], Mapping[str, Form]]
+    kinds: Callable[[], Mapping[str, Kind]]
+    subject: Callable[[str, str], SubjectFile | None]
+    prefill: Callable[[Form, SubjectFile, Select], Answer]
+    issue_token: Callable[[str, str], Token]
+    authenticate: Callable[[str], str]
+    require_grant: Callable[[str, str, str], None]
+    pseudonym: Callable[[str, str], str]
+    record: Callable[[AuditEntry], None]
+    clock: Callable[[], datetime]
+    timezone: str = "Asia/Shanghai"
+    portal: Portal | None = None
+
+
+def services_of(request: HTTPConnection) -> Services:
+    """The services of the app that handles the request."""
+    services: Services = request.app.state.services
+    return services

@@ -1,0 +1,296 @@
+"""A composition of the web application for tests: real clients, tokens, audit and prefill over one fictitious resident."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient, Cookies, Response
+
+from access import clients
+from access.audit import AuditLog, pseudonym
+from access.audit_seal import Signer
+from access.tokens import Token, Tokens
+from catalog.entries import build
+from ledger import clients as client_store
+from ledger.clients import Client, Grant
+from ledger.database import Database
+from ledger.loads import Load
+from prefill.answer import Answer, prefill
+from prefill.forms import Form, read
+from prefill.seal import SealKey
+from prefill.sources import state
+from schemas.contract import Column, Contract, Source, SubjectLink
+from serving.app import create_app
+from serving.services import Portal, Sample, Select, Services
+from subjects import declare
+from subjects.file import SubjectFile
+
+NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
+ID = "440308199901101512"
+SECRET = "correct horse battery staple"
+PURPOSE = "出入境证件换发"
+HASH = clients.hash_secret(SECRET, b"s" * 16)
+SIGNER = Signer(b"a" * 32)
+KIND = """
+kind: person
+title: 自然人
+title_en: Person
+key: {title: 公民身份号码, title_en: Citizen ID, element: DE01001, pattern: '\\d{17}[\\dX]'}
+fields:
+  name: {title: 姓名, title_en: Name, sources: [residents.name]}
+  sex: {title: 性别, title_en: Sex, sources: [residents.sex_code]}
+  mobile: {title: 手机号码, title_en: Mobile, sources: [residents.mobile]}
+lists:
+  travel_permits: {dataset: travel_permits, columns: [permit_no, valid_to], order: valid_to, valid_until: valid_to}
+"""
+FORM = """
+form: hk_macao_permit_renewal
+version: 1.0.0
+title: 往来港澳通行证换发
+title_en: Renewal of the permit for Hong Kong and Macao
+subject: person
+department: 市公安局出入境管理局
+department_en: Exit-Entry Administration
+fields:
+  - {name: citizen_id, label: 公民身份号码, label_en: Citizen ID, from: person.id, entry: locked}
+  - {name: name, label: 姓名, label_en: Name, from: person.name, entry: locked}
+  - {name: sex, label: 性别, label_en: Sex, from: person.sex, entry: locked}
+  - {name: mobile, label: 手机号码, label_en: Mobile, from: person.mobile, input: tel}
+  - {name: permit_no, label: 原证件号码, label_en: Present permit, from: travel_permits.latest.permit_no, entry: locked}
+  - {name: valid_to, label: 原证件有效期至, label_en: Valid until, from: travel_permits.latest.valid_to, input: date}
+  - name: delivery
+    label: 取证方式
+    label_en: Delivery
+    input: choice
+    options: [{value: post, label: 邮寄, label_en: By post}, {value: counter, label: 窗口领取, label_en: At the counter}]
+  - {name: reason, label: 换发原因, label_en: Reason, required: false}
+"""
+
+
+def contract(dataset: str, code: str, title: str, title_en: str, *columns: Column, **more: Any) -> Contract:
+    base = Contract(
+        dataset=dataset, title=title, title_en=title_en, version="1.0.0", status="active", provider="市公安局",
+        provider_en="Public Security Bureau", provider_code="11440300MB2C90001A", purpose="供各部门核验身份与表单预填。",
+        resource_code=code, share_type=2, share_condition="依法履职且经授权", share_modes=("api", "table"), columns=columns,
+        source=Source("sql", "sqlite:///police.db", dataset), subjects=(SubjectLink("person", columns[0].name),),
+    )  # fmt: skip
+    return replace(base, **more)
+
+
+CONTRACTS = {
+    one.dataset: one
+    for one in (
+        contract(
+            "residents",
+            "301001/000001",
+            "常住人口基本信息",
+            "Residents",
+            Column("citizen_id", "sfzh", "公民身份号码", key_position=1, element="DE01001", share_type=3),
+            Column("name", "xm", "姓名", required=True, element="DE01002"),
+            Column("sex_code", "xb", "性别", element="DE01005"),
+            Column("mobile", "sjh", "手机号码", element="DE01012"),
+            authoritative=True,
+        ),
+        contract(
+            "travel_permits",
+            "301002/000001",
+            "出入境证件信息",
+            "Travel permits",
+            Column("citizen_id", "sfzh", "公民身份号码", element="DE01001"),
+            Column("permit_no", "zjhm", "证件号码", key_position=1, element="DE03004"),
+            Column("valid_to", "yxqz", "有效期至", type="date", element="DE03010"),
+            provider="市公安局出入境管理局",
+            provider_en="Exit-Entry Administration",
+            source=Source("xlsx", "file://", "permits.xlsx"),
+        ),
+        contract(
+            "marriages",
+            "303001/000001",
+            "婚姻登记信息",
+            "Marriages",
+            Column("cert_no", "证号", "婚姻证件编号", key_position=1, element="DE03004"),
+            provider="市民政局",
+            provider_en="Civil Affairs Bureau",
+            source=Source("csv", "file://", "marriages.csv"),
+        ),
+    )
+}
+
+
+def load(dataset: str, hours_ago: float, rows: int, delivered: int, rejected: int, **more: Any) -> Load:
+    at = NOW - timedelta(hours=hours_ago)
+    several = (
+        ("key.missing", "", "error", 0),
+        ("citizen_id.checksum", "citizen_id", "error", rejected),
+        ("citizen_id.code", "citizen_id", "warning", 3),
+    )
+    rules = [
+        {
+            "id": id_,
+            "column": column,
+            "severity": severity,
+            "dimension": "accuracy",
+            "checked": delivered,
+            "unexpected": broken,
+        }
+        for id_, column, severity, broken in several
+    ]
+    counts = {"delivered": delivered, "passed": delivered - rejected, "rejected": rejected}
+    base = Load(dataset, 3, "run-3", at, rows, counts, "ok", "", at, {"verdict": {"rules": rules}})
+    return replace(base, **more)
+
+
+LOADS = {
+    "residents": load("residents", 2, 19_874, 20_112, 238),
+    "travel_permits": load(
+        "travel_permits", 60, 6_010, 6_044, 34, status="held", status_reason="交付为空 (the delivery was empty)"
+    ),
+}
+
+
+def subject_file(**fields: Any) -> SubjectFile:
+    """The one resident's file; her permit has run out, and its dataset is held."""
+    facts = {"load": 3, "run": "run-3", "as_of": "2026-03-02T06:00:00Z"}
+    names = {
+        "title": "常住人口基本信息",
+        "title_en": "Residents",
+        "department": "市公安局",
+        "department_en": "Public Security Bureau",
+    }
+    permits = {
+        "title": "出入境证件信息",
+        "title_en": "Travel permits",
+        "department": "市公安局出入境管理局",
+        "department_en": "Exit-Entry Administration",
+    }
+    values = {"name": "林小满", "sex_code": "2", "mobile": "13800000000", **fields}
+    entry = {
+        name.removesuffix("_code"): {"value": value, "valid_until": None, "source": "residents", "column": name}
+        for name, value in values.items()
+        if value is not None
+    }
+    body = {
+        "id": ID,
+        "fields": entry,
+        "lists": {
+            "travel_permits": [
+                {"values": {"permit_no": "C90000017", "valid_to": "2026-02-20"}, "valid_until": "2026-02-20", **facts}
+            ]
+        },
+        "sources": {"residents": {"dataset": "residents", **facts}},
+        "datasets": {"residents": names, "travel_permits": permits},
+    }
+    return SubjectFile("person", "pseudonym-of-lin", "etag-1", body)
+
+
+@dataclass
+class Clock:
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+class Http:
+    """Calls an application in this process, keeping cookies as a browser does."""
+
+    def __init__(self, app: FastAPI, *, calm: bool = False) -> None:
+        self._transport = ASGITransport(app, raise_app_exceptions=not calm)
+        self.cookies = Cookies()
+
+    def request(self, method: str, path: str, **more: Any) -> Response:
+        return asyncio.run(self._request(method, path, **more))
+
+    def get(self, path: str, **more: Any) -> Response:
+        return self.request("GET", path, **more)
+
+    def post(self, path: str, **more: Any) -> Response:
+        return self.request("POST", path, **more)
+
+    async def _request(self, method: str, path: str, **more: Any) -> Response:
+        async with AsyncClient(transport=self._transport, base_url="http://hub.test", cookies=self.cookies) as client:
+            response = await client.request(method, path, **more)
+            self.cookies = client.cookies
+            return response
+
+
+@dataclass
+class City:
+    """The application with handles on what it stands on."""
+
+    services: Services
+    ledger: Database
+    audit: Database
+    clock: Clock
+    app: FastAPI = field(init=False)
+    http: "Http" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.app = create_app(self.services)
+        self.http = Http(self.app)
+
+    def with_services(self, **changes: Any) -> FastAPI:
+        """Another application with some services replaced."""
+        return create_app(replace(self.services, **changes))
+
+    def token(self) -> str:
+        form = {"grant_type": "client_credentials", "client_id": "portal", "client_secret": SECRET}
+        return str(self.http.post("/oauth/token", data=form).json()["access_token"])
+
+    def get(self, path: str, token: str | None = None) -> Response:
+        return self.http.get(path, headers={"Authorization": f"Bearer {token or self.token()}"})
+
+    def post(self, path: str, body: Any, token: str | None = None) -> Response:
+        return self.http.post(path, json=body, headers={"Authorization": f"Bearer {token or self.token()}"})
+
+
+def compose(folder: Path, ledger: Database, audit: Database, log: AuditLog, clock: Clock) -> City:
+    """The whole composition."""
+    (folder / "subjects").mkdir()
+    (folder / "subjects" / "person.yaml").write_text(KIND, encoding="utf-8")
+    (folder / "form.yaml").write_text(FORM, encoding="utf-8")
+    kinds = declare.load(folder / "subjects", CONTRACTS)
+    form = read(folder / "form.yaml", kinds, CONTRACTS)
+    for client in ("portal", "demo-portal", "ungranted"):
+        client_store.put(ledger, Client(client, client, client, HASH), NOW)
+        if client != "ungranted":
+            client_store.allow(ledger, Grant(client, form.id, PURPOSE), NOW)
+    tokens, serial, files = Tokens([b"k" * 32], issuer="http://hub.test"), count(), {ID: subject_file()}
+
+    def issue(client_id: str, secret: str) -> Token:
+        clients.authenticate(ledger, client_id, secret)
+        return tokens.issue(client_id, now=clock(), jti=str(next(serial)))
+
+    def authenticate(token: str) -> str:
+        return clients.require_active(ledger, tokens.verify(token, now=clock())).id
+
+    def answer(asked: Form, file: SubjectFile, select: Select) -> Answer:
+        states = {name: state(one, LOADS.get(name), *_condition(LOADS.get(name))) for name, one in CONTRACTS.items()}
+        key = SealKey("k1", b"s" * 32)
+        return prefill(asked, file, states, clock(), subject=file.pseudonym, key=key, select=select)
+
+    services = Services(
+        entries=lambda: build(CONTRACTS, LOADS, clock()),
+        history=lambda dataset: [LOADS[dataset]] if dataset in LOADS else [],
+        forms=lambda: {form.id: form},
+        kinds=lambda: kinds,
+        subject=lambda kind, identifier: files.get(identifier.upper()) if kind == "person" else None,
+        prefill=answer,
+        issue_token=issue,
+        authenticate=authenticate,
+        require_grant=lambda client, form_id, purpose: clients.require(ledger, client, form_id, purpose),
+        pseudonym=lambda kind, identifier: pseudonym(b"p" * 32, kind, identifier),
+        record=log.write,
+        clock=clock,
+        portal=Portal("demo-portal", PURPOSE, b"f" * 32, lambda _form: (Sample(ID, "林小满 · 证件已过期"),)),
+    )
+    return City(services, ledger, audit, clock)
+
+
+def _condition(load: Load | None) -> Mapping[str, str] | tuple[str, str]:
+    return (load.status, load.status_reason) if load else ("ok", "")
