@@ -169,7 +169,7 @@ class _Asking:
             editable=not asked.locked,
             value=value,
             display=display(value, asked.labels, "长期"),
-            display_en=display(value, {**asked.labels, **asked.labels_en}, "no end"),
+            display_en=display(value, asked.labels_en, "no end"),
             element=asked.element,
             reasons=tuple(reasons.values()),
             department=origin.department or None,

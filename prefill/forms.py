@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from prefill import paths
-from schemas.codes import code_list
+from schemas.codes import REGION, code_list
 from schemas.contract import Contract
 from schemas.elements import ELEMENTS
 from schemas.errors import ContractInvalid, Problem
@@ -27,7 +28,7 @@ class Option:
 class FormField:
     """One field. `path` is None where the applicant types it; `suppliers` are the datasets that may hold it, the authoritative first.
 
-    `labels` and `labels_en` name the codes it may hold; `element` is its data element.
+    `labels` and `labels_en` name the codes it may hold, in Chinese where there is no English; `element` is its data element.
     """
 
     name: str
@@ -165,9 +166,24 @@ def _bound(plain: FormField, path: paths.Path, kind: Kind, contracts: Mapping[st
     )
 
 
-def _labels(element: str | None) -> tuple[Mapping[str, str], Mapping[str, str]]:
+def _labels(element: str | None) -> tuple[dict[str, str], dict[str, str]]:
     known = ELEMENTS.get(element or "")
+    if known is not None and known.reading == "region":
+        return _regions(), {}
     if known is None or known.codes is None:
         return {}, {}
     found = code_list(known.codes)
     return found.values, found.english
+
+
+@cache
+def _regions() -> dict[str, str]:
+    """Every region with the names of those it lies in: 110101 is 北京市东城区."""
+    names = code_list(REGION).values
+    return {code: "".join(_enclosing(code, names)) for code in names}
+
+
+def _enclosing(code: str, names: Mapping[str, str]) -> list[str]:
+    """Province, prefecture and county; the placeholders 市辖区 and 县 between them are left out."""
+    codes = dict.fromkeys((f"{code[:2]}0000", f"{code[:4]}00", code))
+    return [names[c] for c in codes if c in names and (c == code or names[c] not in {"市辖区", "县"})]
