@@ -60,7 +60,7 @@ class RestConnector(Closing):
 
     def probe(self) -> Probe:
         """Ask for the first page."""
-        page = self._page(self.client, None, self._params(None))
+        page = next(self._pages(self.client, None))
         stated = "" if page.total is None else f"{page.total} records stated"
         return Probe(self.client.where, "HTTP API", self.tables(), stated)
 

@@ -2,7 +2,8 @@
 
 `options.sheet` names the sheet (the first visible one by default); `options.headerRow` is the sheet's row with the names, where
 titles and merged cells stand above it. Dates become ISO text, whole numbers have no point, blank rows are none. Formulas give the
-value that was last computed. The archive's sizes are looked at before anything is unpacked.
+value that was last computed; a file with one that never was is refused, for its cells would look empty. The archive's sizes are
+looked at before anything is unpacked.
 """
 
 import zipfile
@@ -16,6 +17,7 @@ from warnings import catch_warnings, simplefilter
 import pyarrow as pa
 
 from connectors.batches import numbered
+from connectors.formats.formulas import check_computed
 from connectors.formats.header import Header
 from connectors.options import options
 from schemas.contract import Source
@@ -37,6 +39,7 @@ def workbook(path: Path, source: Source, where: str) -> Iterator[pa.RecordBatch]
     try:
         with closing(_load(path)) as book:
             sheet = _sheet(book, source, where)
+            check_computed(path, sheet._worksheet_path.lstrip("/"), where)
             sheet.reset_dimensions()  # some programs write wrong ones
             rows = ([_text(cell) for cell in row] for row in sheet.iter_rows(values_only=True))
             header_row = int(options(source).get("header_row", 1))

@@ -53,11 +53,11 @@ def fault(error: BaseException, where: str) -> HubError:
 
 def _code(error: BaseException) -> str:
     """SQLSTATE, MySQL error number or SQLite error name; empty for a connection that failed without one."""
+    if error.args and isinstance(error.args[0], int):
+        return str(error.args[0])
     state = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)
     if state:
         return str(state)
-    if error.args and isinstance(error.args[0], int):
-        return str(error.args[0])
     return _refusal(error)
 
 

@@ -51,8 +51,9 @@ def table(engine: Engine, where: str, wanted: str) -> Table:
 
 
 def quote(engine: Engine, name: str) -> str:
-    """The name as the dialect quotes it."""
-    return engine.dialect.identifier_preparer.quote_identifier(name)
+    """The name as the dialect quotes it, without the `%%` that SQLAlchemy writes for drivers that mark parameters with `%s`."""
+    quoted = engine.dialect.identifier_preparer.quote_identifier(name)
+    return quoted.replace("%%", "%") if engine.dialect.paramstyle in ("format", "pyformat") else quoted
 
 
 def _resolve(inspector: Inspector, wanted: str) -> tuple[str | None, str]:
@@ -79,7 +80,7 @@ def _columns(inspector: Inspector, engine: Engine, name: str, schema: str | None
     key = inspector.get_pk_constraint(name, schema)["constrained_columns"]
     return tuple(
         SourceColumn(
-            name=column["name"],
+            name=_plain(column["name"], engine),
             type=_type(column["type"], engine),
             nullable=bool(column["nullable"]),
             key=key.index(column["name"]) + 1 if column["name"] in key else 0,
@@ -87,6 +88,11 @@ def _columns(inspector: Inspector, engine: Engine, name: str, schema: str | None
         )
         for column in inspector.get_columns(name, schema)
     )
+
+
+def _plain(name: str, engine: Engine) -> str:
+    """The column's name; SQLAlchemy leaves a backtick in a MySQL one doubled, as SHOW CREATE TABLE writes it."""
+    return name.replace("``", "`") if engine.dialect.name == "mysql" else name
 
 
 def _type(declared: TypeEngine[object], engine: Engine) -> str:
