@@ -31,23 +31,25 @@ class Metadatum:
     value: Words
 
 
-NOT_STATED = Words("未声明", "not stated")
+NOT_STATED = Words("未声明", "Not stated")
+NOT_YET = Words("尚未发布", "Not yet published")
+NONE = Words("无", "None")
 SHARE_TYPES = {
-    1: Words("无条件共享", "shared without conditions"),
-    2: Words("有条件共享", "shared under conditions"),
-    3: Words("不予共享", "not shared"),
+    1: Words("无条件共享", "Shared without conditions"),
+    2: Words("有条件共享", "Shared under conditions"),
+    3: Words("不予共享", "Not shared"),
 }
 CLASSES = {
-    "1": Words("基础信息资源", "base resource"),
-    "2": Words("主题信息资源", "theme resource"),
-    "3": Words("部门信息资源", "department resource"),
+    "1": Words("基础信息资源", "Base resource"),
+    "2": Words("主题信息资源", "Theme resource"),
+    "3": Words("部门信息资源", "Department resource"),
 }
 FORMATS = {
-    "sql": Words("数据库", "database"),
-    "csv": Words("电子表格（CSV）", "spreadsheet (CSV)"),
-    "xlsx": Words("电子表格（XLSX）", "spreadsheet (XLSX)"),
-    "jsonl": Words("自描述格式（JSON 行）", "self-describing (JSON lines)"),
-    "rest": Words("自描述格式（接口 JSON）", "self-describing (JSON interface)"),
+    "sql": Words("数据库", "Database"),
+    "csv": Words("电子表格（CSV）", "Spreadsheet (CSV)"),
+    "xlsx": Words("电子表格（XLSX）", "Spreadsheet (XLSX)"),
+    "jsonl": Words("自描述格式（JSON 行）", "Self-describing (JSON lines)"),
+    "rest": Words("自描述格式（接口 JSON）", "Self-describing (JSON interface)"),
 }
 MODES = {
     "api": Words("接口", "interface"),
@@ -57,23 +59,23 @@ MODES = {
     "form": Words("表单预填", "form prefill"),
 }
 TYPES = {
-    "string": Words("字符型", "text"),
-    "integer": Words("数值型（整数）", "number (whole)"),
-    "number": Words("数值型（浮点）", "number (floating)"),
-    "decimal": Words("数值型（定点）", "number (decimal)"),
-    "date": Words("日期型", "date"),
-    "timestamp": Words("日期时间型", "date and time"),
-    "boolean": Words("逻辑型", "yes or no"),
+    "string": Words("字符型", "Text"),
+    "integer": Words("数值型（整数）", "Number (whole)"),
+    "number": Words("数值型（浮点）", "Number (floating)"),
+    "decimal": Words("数值型（定点）", "Number (decimal)"),
+    "date": Words("日期型", "Date"),
+    "timestamp": Words("日期时间型", "Date and time"),
+    "boolean": Words("逻辑型", "Yes or no"),
 }
 CYCLES = {
-    "实时": "continuously",
-    "每小时": "hourly",
-    "每日": "daily",
-    "每周": "weekly",
-    "每月": "monthly",
-    "每季度": "quarterly",
-    "每半年": "half-yearly",
-    "每年": "yearly",
+    "实时": "Continuously",
+    "每小时": "Hourly",
+    "每日": "Daily",
+    "每周": "Weekly",
+    "每月": "Monthly",
+    "每季度": "Quarterly",
+    "每半年": "Half-yearly",
+    "每年": "Yearly",
 }
 
 
@@ -96,13 +98,13 @@ def metadata(entry: Entry) -> tuple[Metadatum, ...]:
         _line("share_modes", "共享方式", "Sharing mode", _joined(modes)),
         _line("open", "开放属性", "Open to the public", NOT_STATED),
         _line("cycle", "更新周期", "Update cycle", Words(entry.cycle, CYCLES.get(entry.cycle, entry.cycle))),
-        _line("published_on", "发布日期", "Date published", _same(published)),
-        _line("related", "关联资源代码", "Related resources", _same(", ".join(entry.related))),
+        _line("published_on", "发布日期", "Date published", _same(published), NOT_YET),
+        _line("related", "关联资源代码", "Related resources", _same(", ".join(entry.related)), NONE),
     )
 
 
-def _line(name: str, zh: str, en: str, value: Words) -> Metadatum:
-    return Metadatum(name, Words(zh, en), value if value.zh else NOT_STATED)
+def _line(name: str, zh: str, en: str, value: Words, otherwise: Words = NOT_STATED) -> Metadatum:
+    return Metadatum(name, Words(zh, en), value if value.zh else otherwise)
 
 
 def _same(text: str) -> Words:
@@ -114,19 +116,19 @@ def _joined(several: list[Words]) -> Words:
 
 
 RULES = {
-    "required": Words("必填", "required"),
-    "type": Words("类型", "type"),
-    "length": Words("长度", "length"),
-    "pattern": Words("格式样式", "pattern"),
-    "enum": Words("取值范围", "allowed values"),
-    "code": Words("代码表", "code list"),
-    "format": Words("格式", "format"),
-    "checksum": Words("校验码", "checksum"),
-    "date": Words("日期有效性", "possible date"),
-    "future": Words("未来日期", "not in the future"),
-    "range": Words("数值范围", "range"),
-    "missing": Words("主键缺失", "key missing"),
-    "duplicate": Words("主键重复", "key repeated"),
+    "required": Words("必填", "Required"),
+    "type": Words("类型", "Type"),
+    "length": Words("长度", "Length"),
+    "pattern": Words("格式样式", "Pattern"),
+    "enum": Words("取值范围", "Allowed values"),
+    "code": Words("代码表", "Code list"),
+    "format": Words("格式", "Format"),
+    "checksum": Words("校验码", "Checksum"),
+    "date": Words("日期有效性", "Possible date"),
+    "future": Words("未来日期", "Not in the future"),
+    "range": Words("数值范围", "Range"),
+    "missing": Words("主键缺失", "Key missing"),
+    "duplicate": Words("主键重复", "Key repeated"),
 }
 
 

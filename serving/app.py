@@ -13,7 +13,7 @@ OPEN_ROUTES = frozenset(
         "/openapi.json",
         "/oauth/token",
         "/",
-        "/static/hub.css",
+        "/static/{name}",
         "/catalog",
         "/catalog/{name:path}",
         "/forms",

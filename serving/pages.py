@@ -1,5 +1,6 @@
 """The catalog's pages: search and list, one resource. They show what the catalog knows, never a record."""
 
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -11,9 +12,10 @@ from catalog.search import search
 from schemas.errors import NotFound
 from serving.rendering import page
 from serving.services import services_of
-from serving.styles import STYLE
 
 router = APIRouter(include_in_schema=False)
+STATIC = Path(__file__).parent / "static"
+ASSETS = {"hub.css": "text/css", "mark.svg": "image/svg+xml"}
 
 
 @router.get("/")
@@ -22,10 +24,12 @@ def home() -> RedirectResponse:
     return RedirectResponse("/catalog")
 
 
-@router.get("/static/hub.css")
-def style() -> FileResponse:
-    """Serve the one style sheet."""
-    return FileResponse(STYLE, media_type="text/css", headers={"Cache-Control": "max-age=300"})
+@router.get("/static/{name}")
+def asset(name: str) -> FileResponse:
+    """Serve the style sheet and the mark, nothing else."""
+    if name not in ASSETS:
+        raise NotFound("there is no such asset")
+    return FileResponse(STATIC / name, media_type=ASSETS[name], headers={"Cache-Control": "max-age=300"})
 
 
 @router.get("/catalog")

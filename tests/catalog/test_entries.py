@@ -114,19 +114,19 @@ def test_the_guides_core_metadata_is_complete_and_in_both_languages(
     assert lines["class"].value["zh"] == "部门信息资源"
     assert (lines["share_type"].value["zh"], lines["share_type"].value["en"]) == (
         "有条件共享",
-        "shared under conditions",
+        "Shared under conditions",
     )
     assert (lines["share_modes"].value["zh"], lines["share_modes"].value["en"]) == (
         "接口、库表",
         "interface, database table",
     )
-    assert (lines["cycle"].value["zh"], lines["cycle"].value["en"]) == ("每日", "daily")
+    assert (lines["cycle"].value["zh"], lines["cycle"].value["en"]) == ("每日", "Daily")
     assert lines["published_on"].value["en"] == "2026-03-02"
 
 
 def test_what_a_contract_does_not_say_is_shown_as_not_stated(contracts: Mapping[str, Contract]) -> None:
     lines = {line.name: line.value["zh"] for line in metadata(entry(contracts, "residents"))}
-    assert {lines["open"], lines["related"], lines["published_on"]} == {"未声明"}
+    assert (lines["open"], lines["related"], lines["published_on"]) == ("未声明", "无", "尚未发布")
 
 
 def test_an_entry_travels_as_json(contracts: Mapping[str, Contract], load: Load) -> None:
