@@ -52,6 +52,51 @@ def publish(run: str, *, dry_run: bool, accept_deletions: bool) -> dict[str, Any
         return {"run": done.run, "load": done.load, "outcome": done.phase, **done.facts.get("counts", {})}
 
 
+def plan_subjects() -> list[dict[str, Any]]:
+    """The shares of the pending subject builds: one per kind and bucket."""
+    from hub import subject_files
+
+    with _hub() as hub:
+        buckets = hub.settings.subject_buckets
+        return [
+            {"work": work, "bucket": bucket, "label": f"{work['pending']['kind']} {bucket + 1}/{buckets}"}
+            for work in subject_files.plan(hub)
+            for bucket in range(buckets)
+        ]
+
+
+def build_subjects(share: dict[str, Any]) -> dict[str, Any]:
+    """Build one share."""
+    from hub import subject_files
+
+    with _hub() as hub:
+        return subject_files.build_bucket(hub, share["work"], share["bucket"])
+
+
+def finish_subjects(shares: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mark each kind's build done."""
+    from hub import subject_files
+
+    with _hub() as hub:
+        return [subject_files.finish(hub, share["work"]) for share in shares if share["bucket"] == 0]
+
+
+def refresh_catalog() -> dict[str, Any]:
+    """Write the catalog's entries; returns how many."""
+    from hub import maintenance
+
+    with _hub() as hub:
+        return maintenance.write_catalog(hub)
+
+
+def upkeep() -> dict[str, Any]:
+    """One round of upkeep."""
+    from hub import maintenance
+
+    with _hub() as hub:
+        return maintenance.upkeep(hub)
+
+
 @contextmanager
 def _hub() -> Iterator["Hub"]:
     from airflow.sdk.exceptions import AirflowFailException

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from hub.commands import contract, pipeline
+from hub.commands import contract, people, pipeline, sharing
 from hub.output import complain
 from schemas.errors import HubError
 
@@ -19,6 +19,8 @@ app = typer.Typer(
 )
 app.add_typer(contract.app, name="contract")
 pipeline.add_to(app)
+people.add_to(app)
+sharing.add_to(app)
 
 
 def main() -> None:

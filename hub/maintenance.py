@@ -1,10 +1,13 @@
 """Upkeep of what the hub keeps, and the way back when the ledger's pipeline tables are lost."""
 
+import json
 from typing import Any
 
+from catalog import entries
 from hub import notify, pipeline
 from hub.core import Hub
 from lake import upkeep as lake_upkeep
+from lake.durable import write_atomically
 from ledger import contracts, loads, runs
 
 
@@ -33,3 +36,11 @@ def rebuild(hub: Hub) -> dict[str, Any]:
     loads.forget(hub.ledger)
     applied = contracts.applied(hub.ledger)
     return {name: pipeline.catch_up(hub, contract) for name, contract in sorted(applied.items())}
+
+
+def write_catalog(hub: Hub) -> dict[str, Any]:
+    """Write every entry to HOME/catalog.json, for those who harvest files; returns how many."""
+    found = entries.build(contracts.applied(hub.ledger), loads.latest(hub.ledger), hub.clock())
+    text = json.dumps([e.to_json() for e in found], ensure_ascii=False, indent=1, default=str)
+    write_atomically(hub.settings.home.absolute() / "catalog.json", text.encode())
+    return {"entries": len(found)}

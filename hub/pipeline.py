@@ -12,6 +12,7 @@ import hashlib
 import json
 import shutil
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -19,18 +20,18 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from quality.verdict import Verdict
-
 import connectors
 from hub import notify
 from hub.core import Hub
 from lake import changes, crash, current, landing, quarantine
+from lake.durable import sync_file
 from lake.history import History
 from lake.history import Load as Commit
 from lake.session import Connection, session
 from ledger import loads, runs
 from ledger.runs import Run
 from quality import gate
+from quality.verdict import Verdict
 from schemas.contract import Contract
 from schemas.errors import DeliveryHeld, HubError, SourceDamaged, Stop, Superseded
 
@@ -108,8 +109,10 @@ def judge(hub: Hub, run_id: str) -> Run:
             docs=hub.settings.docs,
             memory_mb=hub.settings.judge_memory_mb,
         )
+        for file in work.glob("*.*"):
+            sync_file(file)
         crash.point("judge.after-verdict")
-        return runs.advance(hub.ledger, run, "judged", outcome=verdict.outcome, counts=dict(verdict.counts))
+        return runs.advance(hub.ledger, run, "judged", outcome=verdict.outcome, counts=asdict(verdict.counts))
 
 
 def publish(hub: Hub, run_id: str, *, dry_run: bool = False, accept_deletions: bool = False) -> Run:
@@ -187,18 +190,18 @@ def _publish(hub: Hub, run: Run, contract: Contract, *, dry_run: bool, accept_de
         def record(*, held: bool) -> None:
             quarantine.record(
                 con, hub.lake, contract, work / "rejects.parquet", work / "keys.parquet", run=run.run,
-                landing=run.landing, rules=rules_version(contract), held=held, complete=manifest.complete,
+                landing=run.landing, rules=verdict.rules_version, held=held, complete=manifest.complete,
                 at=hub.clock().isoformat(),
             )  # fmt: skip
 
         try:
             if verdict.outcome == "hold":
-                reasons = "; ".join(f"{zh} / {en}" for zh, en in verdict.reasons)
+                reasons = "; ".join(f"{r.zh} / {r.en}" for r in verdict.reasons)
                 raise DeliveryHeld(f"{run.dataset}: {reasons}", todo=f"hub quarantine list {run.dataset}")
             if not dry_run:
                 table.prepare(contract)
             found = changes.find(
-                con, hub.lake, contract, _delivered(run, work, manifest, verdict), load=run.load, run=run.run,
+                con, hub.lake, contract, _delivered(work, manifest, verdict), load=run.load, run=run.run,
                 absent_before=head.absent if head else "", accept_deletions=accept_deletions,
             )  # fmt: skip
         except DeliveryHeld:
@@ -209,22 +212,15 @@ def _publish(hub: Hub, run: Run, contract: Contract, *, dry_run: bool, accept_de
         if dry_run:
             if found.file is not None:
                 found.file.unlink()
-            runs.close(hub.ledger, run.run, "dry", now=hub.clock(), counts={**verdict.counts, **found.counts})
+            runs.close(hub.ledger, run.run, "dry", now=hub.clock(), counts={**asdict(verdict.counts), **found.counts})
             return None
         record(held=False)
         facts = _facts(
             hub, run, contract, found, kind="pull", verdict=verdict.to_json(), watermark=manifest.watermark,
-            counts=verdict.counts, manifest=_digest(manifest),
+            counts=asdict(verdict.counts), manifest=_digest(manifest),
         )  # fmt: skip
         table.commit(facts, found.file, contract)
     return facts
-
-
-def rules_version(contract: Contract) -> str:
-    """What the rules follow from, as a short hash: a row judged under other rules is another quarantine entry."""
-    value = contract.to_json()
-    text = json.dumps([value["columns"], value["checks"]], sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _facts(
@@ -240,14 +236,14 @@ def _facts(
     )  # fmt: skip
 
 
-def _delivered(run: Run, work: Path, manifest: landing.Manifest, verdict: Verdict) -> changes.Delivered:
+def _delivered(work: Path, manifest: landing.Manifest, verdict: Verdict) -> changes.Delivered:
     return changes.Delivered(
         passes=work / "passes.parquet",
         keys=work / "keys.parquet",
         complete=manifest.complete,
         consistent=manifest.consistent,
-        unkeyable=verdict.counts["unkeyable"],
-        next_seq=(run.landing << SEQ_BITS) + verdict.counts["delivered"],
+        unkeyable=verdict.counts.unkeyable,
+        next_seq=verdict.next_seq,
     )
 
 
@@ -276,8 +272,9 @@ def _landed(hub: Hub, run: Run) -> landing.Manifest:
 
 
 def _verdict(hub: Hub, run: Run) -> Verdict:
+    """The run's verdict; judged again unless the ledger knows that it was judged to the end."""
     path = _work(hub, run) / "verdict.json"
-    if not path.exists():
+    if run.phase != "judged" or not path.exists():
         judge(hub, run.run)
     return Verdict.from_json(json.loads(path.read_bytes()))
 
@@ -311,6 +308,12 @@ def _working(hub: Hub, run: Run, contract: Contract) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
+
+
+def _fault(dataset: str, error: Exception) -> Stop:
+    """An unforeseen error without its message, which may hold personal data: its type and where it came from."""
+    places = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
+    return Stop(f"{dataset}: {type(error).__name__} inside the hub at {' > '.join(places[-4:])}", todo="report this")
 
 
 def _failed(hub: Hub, run: Run, contract: Contract, error: HubError) -> None:

@@ -23,8 +23,19 @@ def summary(hub: Hub, dataset: str | None) -> list[dict[str, Any]]:
     return found
 
 
+def counts(hub: Hub) -> dict[str, int]:
+    """Open rows by dataset; a row that failed several rules counts once."""
+    found = {}
+    with session(hub.settings.work, 512) as con:
+        for name in contracts.applied(hub.ledger):
+            quarantine.create_view(con, hub.lake, name, "q")
+            row = con.execute("SELECT count(*) FROM q").fetchone()
+            found[name] = int(row[0]) if row else 0
+    return found
+
+
 def rows(hub: Hub, dataset: str, rule: str | None, limit: int) -> list[dict[str, Any]]:
-    """Open rows with file and row number; of the key only its first and last two characters."""
+    """Open rows with file and row number; of a long key its first and last two characters."""
     hub.contract(dataset)
     with session(hub.settings.work, 512) as con:
         quarantine.create_view(con, hub.lake, dataset, "q")
@@ -37,4 +48,5 @@ def rows(hub: Hub, dataset: str, rule: str | None, limit: int) -> list[dict[str,
 
 def _masked(key: str | None) -> str:
     text = (key or "").strip('[]"')
-    return f"{text[:2]}{'*' * max(len(text) - 4, 3)}{text[-2:]}" if text else "(no key)"
+    shown = 2 if len(text) >= 8 else 0  # a short key would be told by its ends
+    return f"{text[:shown]}***{text[len(text) - shown :]}" if text else "(no key)"

@@ -32,6 +32,7 @@ class Settings(BaseSettings):
         "", description="Airflow's API, to create pools when a contract is applied; empty: pools.json only"
     )
     airflow_token: SecretStr | None = Field(None, description="bearer token for Airflow's API")
+    demo_portal: bool = Field(False, description="serve the demonstration portal at /forms, with subjects to try")
     notify_format: Literal["plain", "wecom", "dingtalk"] = Field("plain", description="message format of notify_url")
     notify_url: str = Field("", description="webhook of the data office, for datasets whose contract names no contact")
 

@@ -1,7 +1,8 @@
 """Named crash points: where the fault suites kill the process.
 
 `HUB_CRASH_AT=commit.before` makes `point("commit.before")` end the process as a power cut would: no cleanup, no flush.
-`HUB_CRASH_AT=commit.before:3` spares the first two passes. Unset, a point costs one dictionary look-up.
+`HUB_CRASH_AT=commit.before:3` spares the first two passes; `HUB_CRASH_SIGNAL=STOP` freezes the process instead, to make a zombie.
+Unset, a point costs one dictionary look-up.
 """
 
 import os
@@ -19,7 +20,7 @@ _passed: Counter[str] = Counter()
 
 
 def point(name: str) -> None:
-    """Kill this process with SIGKILL if the environment asks for a crash at `name`."""
+    """Kill (or freeze) this process if the environment asks for it at `name`."""
     wanted = os.environ.get("HUB_CRASH_AT")
     if wanted is None:
         return
@@ -27,4 +28,4 @@ def point(name: str) -> None:
     if target == name:
         _passed[name] += 1
         if _passed[name] >= int(nth or 1):
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.Signals[f"SIG{os.environ.get('HUB_CRASH_SIGNAL', 'KILL')}"])

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.interface import Part, Reading
+from connectors.interface import Media, Part, Reading
 from lake import crash
 from lake.durable import make_folder, sync_folder, write_atomically
 from schemas.errors import SourceDamaged
@@ -31,7 +31,7 @@ class Landed:
 
     source: str
     file: str
-    media: str
+    media: Media
     bytes: int
     sha256: str
     rows: int = -1
@@ -146,7 +146,7 @@ def _land_part(target: Path, part: Part, progress: Callable[[int], None]) -> Lan
     temporary = target / ".part.tmp"
     sink = _Hashing(temporary, progress)
     rows = -1
-    media = part.media
+    media: Media = part.media
     if part.batches is not None and part.schema is not None:
         media, rows = "parquet", 0
         with pq.ParquetWriter(

@@ -1,0 +1,86 @@
+"""hub subject, due, form: one person one file, what is about to expire, and the forms that fill themselves in."""
+
+from typing import Annotated
+
+import typer
+from schemas.masking import mask
+
+from hub import subject_files
+from hub.commands.common import Json, hub, output
+from ledger import contracts
+from schemas.errors import NotFound
+from subjects.show import render
+
+subject_app = typer.Typer(no_args_is_help=True, help="一人一档、一企一档 subjects: one file per person, enterprise, …")
+form_app = typer.Typer(no_args_is_help=True, help="表单 forms: what they ask and where their fields come from")
+
+
+@subject_app.command("show")
+def show(
+    kind: Annotated[str, typer.Argument(help="subject kind, as declared: person, enterprise, …")],
+    identifier: Annotated[
+        str,
+        typer.Option(prompt="identifier", hide_input=True, help="asked for if left out, so that no shell remembers it"),
+    ],
+    unmask: Annotated[bool, typer.Option("--unmask", help="show values in full")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show one subject's file with the source of every value; masked unless --unmask."""
+    it = hub()
+    declared = subject_files.kind_of(it, kind)
+    file = subject_files.subject(it, kind, identifier)
+    if file is None:
+        raise NotFound(f"no {kind} file for this identifier", todo="check it, or build the files: hub subject build")
+    if as_json and unmask:
+        output(as_json).record(file.body)
+    else:
+        output(as_json).raw(render(file, declared, contracts.applied(it.ledger), unmask=unmask))
+
+
+@subject_app.command("build")
+def build(as_json: Json = False) -> None:
+    """Bring subject files up to date with the newest loads."""
+    rows = [
+        {"kind": b.kind, "written": b.written, "removed": b.removed, "unlinked": b.unlinked}
+        for b in subject_files.build_all(hub())
+    ]
+    output(as_json).table("subject files", rows, empty="every file is up to date")
+
+
+@form_app.command("list")
+def forms(as_json: Json = False) -> None:
+    """List the forms, and how many of their fields have a source."""
+    rows = [
+        {"form": f.id, "title": f.title, "title_en": f.title_en, "subject": f.subject, "fields": len(f.fields),
+         "with a source": sum(bool(x.suppliers) for x in f.fields), "datasets": list(f.datasets)}
+        for f in subject_files.forms(hub()).values()
+    ]  # fmt: skip
+    output(as_json).table("forms", rows, empty="no form is declared")
+
+
+def due(
+    within: Annotated[str, typer.Option(help="days, as 30d")] = "30d",
+    unmask: Annotated[bool, typer.Option("--unmask", help="show identifiers in full")] = False,
+    as_json: Json = False,
+) -> None:
+    """List permits and licences about to expire, each with the form that renews it."""
+    if not within.rstrip("d").isdigit():
+        raise typer.BadParameter("a number of days is wanted, as 30d")
+    it = hub()
+    declared = subject_files.kinds(it)
+    rows = [
+        {
+            "valid_to": f"{d.valid_to}", "kind": d.kind, "what": d.dataset,
+            "subject": d.identifier if unmask else mask(declared[d.kind].key_element, d.identifier),
+            "form": d.form, "open": f"{it.settings.api_url}/forms/{d.form}",
+        }
+        for d in subject_files.falling_due(it, int(within.rstrip("d")))
+    ]  # fmt: skip
+    output(as_json).table(f"due within {within}", rows, empty="nothing falls due")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Hang these commands on the root command."""
+    app.add_typer(subject_app, name="subject")
+    app.add_typer(form_app, name="form")
+    app.command()(due)

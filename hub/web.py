@@ -1,0 +1,99 @@
+"""The hub's web application, composed: what `hub serve` runs.
+
+Declarations, contracts and keys are read when the process starts; loads, clients and subject files at every request.
+"""
+
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from access import clients
+from access.audit import AuditLog, pseudonym
+from access.audit_seal import Signer
+from access.tokens import Token, Tokens
+from catalog import entries
+from hub import subject_files
+from hub.core import Hub
+from ledger import contracts, loads
+from ledger.clients import Grant, allow
+from prefill import answer, sources
+from prefill.answer import Answer
+from prefill.forms import Form
+from prefill.seal import SealKey
+from serving.app import create_app
+from serving.services import Portal, Sample, Select, Services
+from subjects.file import SubjectFile
+
+PORTAL_CLIENT = "demo-portal"
+PORTAL_PURPOSE = "service-application"
+
+
+def application(hub: Hub) -> Any:
+    """The ASGI application over this hub."""
+    return create_app(services(hub))
+
+
+def services(hub: Hub) -> Services:
+    """Everything the routes call."""
+    forms, kinds = subject_files.forms(hub), subject_files.kinds(hub)
+    tokens = Tokens([hub.key("token")], issuer=hub.settings.api_url)
+    chain = f"api-{hub.clock():%Y%m%dT%H%M%S}-{os.getpid()}"
+    log = AuditLog(hub.audit, chain=chain, signer=Signer(hub.key("audit")), clock=hub.clock)
+
+    def issue(client_id: str, secret: str) -> Token:
+        client = clients.authenticate(hub.ledger, client_id, secret)
+        return tokens.issue(client.id, now=hub.clock(), jti=secrets.token_hex(16))
+
+    def authenticate(token: str) -> str:
+        return clients.require_active(hub.ledger, tokens.verify(token, now=hub.clock())).id
+
+    return Services(
+        entries=lambda: entries.build(contracts.applied(hub.ledger), loads.latest(hub.ledger), hub.clock()),
+        history=partial(loads.history, hub.ledger),
+        forms=lambda: forms,
+        kinds=lambda: kinds,
+        subject=partial(subject_files.subject, hub),
+        prefill=prefiller(hub),
+        issue_token=issue,
+        authenticate=authenticate,
+        require_grant=partial(clients.require, hub.ledger),
+        pseudonym=partial(pseudonym, hub.key("audit-subject")),
+        record=log.write,
+        clock=hub.clock,
+        timezone=hub.settings.timezone,
+        portal=_portal(hub, forms),
+    )
+
+
+def prefiller(hub: Hub) -> Callable[[Form, SubjectFile, Select], Answer]:
+    """A function that answers a form from a subject's file, with the sources' state at that moment."""
+    seal_key, store = SealKey("s1", hub.key("seal")), subject_files.store(hub)
+
+    def prefill(form: Form, file: SubjectFile, select: Select) -> Answer:
+        states = sources.read(hub.ledger, contracts.applied(hub.ledger), form.subject)
+        return answer.prefill(
+            form, file, states, hub.clock(), subject=store.pseudonym(form.subject, file.identifier), key=seal_key,
+            select=select, timezone=hub.settings.timezone,
+        )  # fmt: skip
+
+    return prefill
+
+
+def _portal(hub: Hub, forms: dict[str, Form]) -> Portal | None:
+    """The demonstration portal, with subjects to try: off unless settings ask for it."""
+    if not hub.settings.demo_portal:
+        return None
+    secret = hub.key("portal").hex()
+    clients.register(
+        hub.ledger, PORTAL_CLIENT, "演示门户", "Demonstration portal", secret, salt=os.urandom(16), at=hub.clock()
+    )
+    for form in forms:
+        allow(hub.ledger, Grant(PORTAL_CLIENT, form, PORTAL_PURPOSE), hub.clock())
+
+    def samples(form: str) -> Sequence[Sample]:
+        found = [d for d in subject_files.falling_due(hub, 60) if d.form == form][:3]
+        return [Sample(d.identifier, f"{d.valid_to:%Y-%m-%d}") for d in found]
+
+    return Portal(PORTAL_CLIENT, PORTAL_PURPOSE, hub.key("form-proof"), samples)
