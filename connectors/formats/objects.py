@@ -35,7 +35,7 @@ def objects(path: Path, source: Source, where: str) -> Iterator[pa.RecordBatch]:
 
 
 def flatten(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str | None]]:
-    """Name and text of each value.
+    """Name and text of each value; a name that stood twice in an object comes twice.
 
     >>> dict(flatten({"a": {"b": "1.10", "c": None}, "d": [1, "二"]}))
     {'a.b': '1.10', 'a.c': None, 'd': '[1,"二"]'}
@@ -45,6 +45,8 @@ def flatten(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from flatten(value, f"{prefix}{key}.")
         else:
             yield prefix + key, _text(value)
+    for key in getattr(record, "twice", ()):
+        yield prefix + key, None
 
 
 def _text(value: Any) -> str | None:
@@ -81,7 +83,7 @@ def _records(path: Path, source: Source, where: str) -> Iterator[Any]:
 
 
 def _lines(path: Path, source: Source, where: str) -> Iterator[Any]:
-    decode = json.JSONDecoder(parse_float=Decimal, parse_constant=str, object_pairs_hook=_distinct).decode
+    decode = json.JSONDecoder(parse_float=Decimal, parse_constant=str, object_pairs_hook=_Object.of).decode
     number = 0
     try:
         with open_text(path, source.encoding, newline="\n") as text:
@@ -91,10 +93,9 @@ def _lines(path: Path, source: Source, where: str) -> Iterator[Any]:
                     yield decode(line)
     except UnicodeDecodeError:
         raise undecodable(path, source.encoding, where) from None
-    except (ValueError, RecursionError) as error:
-        why = "has a name twice" if isinstance(error, _Twice) else "is no JSON"
+    except (ValueError, RecursionError):
         raise SourceDamaged(
-            f"{where}: line {number} {why}", todo="ask for the file again, one JSON object a line", line=number
+            f"{where}: line {number} is no JSON", todo="ask for the file again, one JSON object a line", line=number
         ) from None
 
 
@@ -106,7 +107,7 @@ def _array(path: Path, prefix: str, where: str) -> Iterator[Any]:
         with path.open("rb") as file:
             if file.read(3) != b"\xef\xbb\xbf":
                 file.seek(0)
-            for record in ijson.items(file, prefix, map_type=_Distinct):
+            for record in ijson.items(file, prefix, map_type=_Object):
                 count += 1
                 yield record
         if not count:
@@ -115,8 +116,6 @@ def _array(path: Path, prefix: str, where: str) -> Iterator[Any]:
         raise SourceDamaged(
             f"{where}: broken off or no JSON after record {count} ({type(error).__name__})", todo="ask for it again"
         ) from None
-    except _Twice:
-        raise SourceDamaged(f"{where}: record {count + 1} has a name twice", todo="ask for distinct names") from None
 
 
 def _check_there(path: Path, under: str, where: str) -> None:
@@ -129,21 +128,19 @@ def _check_there(path: Path, under: str, where: str) -> None:
     raise SourceDamaged(f"{where}: there is no list at {under!r}", todo="correct options.records in the contract")
 
 
-class _Twice(ValueError):
-    """A name stands twice in one object."""
+class _Object(dict[str, Any]):
+    """A JSON object that remembers which names stood in it twice; a parser in C cannot be stopped by raising."""
 
-
-class _Distinct(dict[str, Any]):
-    """A dict that takes each key once."""
+    twice: tuple[str, ...] = ()
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key in self:
-            raise _Twice
+            self.twice += (key,)
         super().__setitem__(key, value)
 
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) != len(pairs):
-        raise _Twice
-    return record
+    @classmethod
+    def of(cls, pairs: list[tuple[str, Any]]) -> "_Object":
+        found = cls()
+        for key, value in pairs:
+            found[key] = value
+        return found

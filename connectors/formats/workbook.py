@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 2 << 30
 MOST_RATIO = 200
 SMALL = 64 << 20
+EXACT = 2**53
 
 
 def workbook(path: Path, source: Source, where: str) -> Iterator[pa.RecordBatch]:
@@ -98,7 +99,7 @@ def _even(rows: Iterator[list[str | None]], header: Header, header_row: int) -> 
 
 
 def _text(value: object) -> str | None:
-    """A cell as text.
+    """A cell as text; a number too long for a spreadsheet keeps the exponent that says so.
 
     >>> _text(datetime(2026, 5, 1)), _text(3.0), _text(0.1), _text(True)
     ('2026-05-01', '3', '0.1', 'true')
@@ -109,7 +110,7 @@ def _text(value: object) -> str | None:
         case bool():
             return "true" if value else "false"
         case float():
-            return str(int(value)) if value.is_integer() else repr(value)
+            return str(int(value)) if value.is_integer() and abs(value) < EXACT else repr(value)
         case datetime():
             return value.date().isoformat() if value.time() == time() else value.isoformat(" ")
         case date() | time():
