@@ -1,0 +1,177 @@
+"""The gate between what a department delivered and what the hub publishes.
+
+`judge` tells the story:
+
+1. The contract's rules are compiled.
+2. The delivery is standardised into a DuckDB file in the work folder; an unknown or missing column ends the run.
+3. The sieve gives each row its fate: passed, rejected with reasons, duplicate or superseded.
+4. What passed, what was rejected, and every key delivered are written as Parquet.
+5. The judge counts the same rules with Great Expectations; a difference ends the run.
+6. The verdict says publish or hold, and why. It is written beside Great Expectations' results, and Data Docs are built.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from lake.current import literal, quote
+from quality import docs as data_docs
+from quality import judge as gx_judge
+from quality.rules import Rule, raw, rules, version
+from quality.sieve import Sifted, View, sift
+from quality.standardise import Delivery, delivered_hash, standardise
+from quality.verdict import Counts, Reason, RuleResult, Verdict
+from schemas.contract import Contract
+from schemas.errors import JudgeFailed
+
+
+def judge(
+    contract: Contract,
+    deliveries: Iterable[Delivery],
+    *,
+    workdir: Path,
+    first_seq: int,
+    today: date,
+    current: View,
+    references: Mapping[str, View],
+    docs: Path | None,
+    memory_mb: int = 1024,
+) -> Verdict:
+    """Judge a delivery; leave `passes.parquet`, `rejects.parquet`, `keys.parquet`, `verdict.json` and `gx.json` in `workdir`.
+
+    Each delivery is a landed file's name and its batches: the contract's source columns and `_row`. `current` makes a view of the dataset's
+    live rows, `references[dataset]` one of another dataset's, under the name it is given.
+
+    Raises:
+        ContractInvalid: a rule cannot be understood, or cannot be evaluated over the values.
+        SourceDamaged: a delivered column is unknown, or one is missing.
+        SourceMissing: a rule refers to a dataset that the hub does not have.
+        JudgeFailed: judge and sieve disagree, or an expectation raised.
+    """
+    compiled = rules(contract, today=today)
+    with _session(workdir, memory_mb) as con:
+        delivered = standardise(con, contract, deliveries, first_seq)
+        sifted = sift(con, contract, compiled, current=current, references=references)
+        if not sifted.counts.balanced or sifted.counts.delivered != delivered:
+            raise JudgeFailed(f"{contract.dataset}: rows do not add up: {sifted.counts}", todo="report this")
+        _write_rows(con, contract, workdir)
+        judged = [r for r in compiled if r.id not in sifted.unknown_references]
+        judgement = gx_judge.count(con, contract.dataset, judged)
+        gx_judge.agree(contract.dataset, judgement.counts, sifted.judged)
+        results = tuple(_result(r, sifted) for r in compiled)
+        reasons = tuple(_reasons(con, contract, compiled, sifted, results, current))
+    verdict = Verdict(
+        dataset=contract.dataset,
+        contract_version=contract.version,
+        rules_version=version(contract),
+        outcome="hold" if reasons else "publish",
+        reasons=reasons,
+        counts=sifted.counts,
+        rules=results,
+        next_seq=first_seq + delivered,
+    )
+    _write_json(workdir / "gx.json", judgement.to_json())
+    _write_json(workdir / "verdict.json", verdict.to_json())
+    if docs is not None:
+        data_docs.build(docs, contract, verdict, judgement)
+    return verdict
+
+
+@contextmanager
+def _session(workdir: Path, memory_mb: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A session over a fresh file in the work folder, gone when it closes: it holds personal data."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    file = workdir / "standard.duckdb"
+    leftovers = (file, file.with_suffix(".duckdb.wal"))
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": f"{memory_mb}MB",
+        "temp_directory": str(workdir / "spill"),
+        "TimeZone": "UTC",
+        "autoinstall_known_extensions": False,
+        "preserve_insertion_order": False,
+    }
+    for path in leftovers:
+        path.unlink(missing_ok=True)
+    try:
+        with duckdb.connect(str(file), config=config) as con:
+            yield con
+    finally:
+        for path in leftovers:
+            path.unlink(missing_ok=True)
+
+
+def _write_rows(con: duckdb.DuckDBPyConnection, contract: Contract, workdir: Path) -> None:
+    columns = ", ".join(quote(c.name) for c in contract.columns)
+    key = ", ".join(quote(k) for k in contract.key)
+    keyed = " AND ".join(f"{quote(k)} IS NOT NULL" for k in contract.key)
+    texts = ", ".join(f"{quote(k)}::VARCHAR" for k in contract.key)
+    delivered = ", ".join(f"{literal(c.source)}, {quote(raw(i))}" for i, c in enumerate(contract.columns))
+    tables = {
+        "passes": f"SELECT {columns}, _seq, _hash, _file, _row FROM standard "
+        "ANTI JOIN fates USING (_seq) ANTI JOIN rejected USING (_seq)",
+        "rejects": f"SELECT CASE WHEN {keyed} THEN to_json([{texts}])::VARCHAR END AS _key, {delivered_hash(contract)} AS _hash, "
+        f"_seq, _file, _row, reasons, json_object({delivered})::VARCHAR AS delivered FROM standard JOIN rejected USING (_seq)",
+        "keys": f"SELECT DISTINCT {key} FROM standard WHERE {keyed}",
+    }
+    for name, select in tables.items():
+        file = workdir / f"{name}.parquet"
+        con.execute(f"COPY ({select}) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)")
+
+
+def _result(rule: Rule, sifted: Sifted) -> RuleResult:
+    measured = sifted.judged.get(rule.id, 0) if rule.kind == "rowCount" else sifted.unexpected[rule.id]
+    return RuleResult(
+        id=rule.id,
+        column=rule.columns[0] if len(rule.columns) == 1 else "",
+        kind=rule.kind,
+        severity=rule.severity,
+        dimension=rule.dimension,
+        checked=measured if rule.kind == "rowCount" else sifted.checked.get(rule.id, 0),
+        unexpected=sifted.unexpected[rule.id],
+        passed=gx_judge.within(rule.limit or ("mustBe", 0), measured) and rule.id not in sifted.unknown_references,
+        zh=rule.words.zh,
+        en=rule.words.en,
+        fix_zh=rule.words.fix_zh,
+        fix_en=rule.words.fix_en,
+    )
+
+
+def _reasons(
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    compiled: Sequence[Rule],
+    sifted: Sifted,
+    results: Sequence[RuleResult],
+    current: View,
+) -> Iterator[Reason]:
+    """Why the delivery must not be published; nothing if it may."""
+    counts = sifted.counts
+    if contract.source.sync == "snapshot" and not counts.delivered and _has_rows(con, current):
+        yield Reason("empty", "本次报送为空,而已有数据", "empty delivery of a source that had rows")
+    if counts.rejected > contract.limits.rejected * counts.delivered:
+        yield _too_many(counts, contract.limits.rejected)
+    for rule, result in zip(compiled, results, strict=True):
+        if rule.severity == "error" and rule.limit is not None and not result.passed:
+            measured = result.checked if rule.kind == "rowCount" else result.unexpected
+            yield Reason(rule.id, f"{rule.words.zh}({measured})", f"{rule.words.en} ({measured})")
+        if rule.severity == "error" and rule.id in sifted.unknown_references and rule.reference:
+            name = rule.reference[0]
+            yield Reason(rule.id, f"被引用的数据集 {name} 尚无数据", f"the referenced dataset {name} has no rows yet")
+
+
+def _too_many(counts: Counts, limit: float) -> Reason:
+    zh = f"{counts.delivered} 条中有 {counts.rejected} 条不合格,超过 {limit:.0%}"
+    return Reason("rejected", zh, f"{counts.rejected} of {counts.delivered} rows rejected, more than {limit:.0%}")
+
+
+def _has_rows(con: duckdb.DuckDBPyConnection, current: View) -> bool:
+    current(con, "_current")
+    return con.execute("SELECT 1 FROM _current LIMIT 1").fetchone() is not None
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1, default=str), encoding="utf-8")

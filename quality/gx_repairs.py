@@ -1,0 +1,88 @@
+"""Great Expectations 1.24.1 over DuckDB, in working order.
+
+Unrepaired it "fails" nearly every expectation within moments, without counts:
+
+1. It closes the connection before it fetches. Dialects in `_PERSISTED_CONNECTION_DIALECTS` keep theirs; DuckDB is not among them.
+2. `get_dialect_regex_expression` knows no DuckDB, and the regex metric modules hold the function by their own names.
+
+`repaired()` mends both while it is open and puts everything back. `tests/quality/test_gx_repairs.py` fails when a repair has become
+needless or when the pin moves.
+"""
+
+import importlib
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+PINNED = "1.24.1"
+_ENGINE = "great_expectations.execution_engine.sqlalchemy_execution_engine"
+_REGEX = tuple(
+    f"great_expectations.expectations.metrics.column_map_metrics.column_values_{name}"
+    for name in ("match_regex", "not_match_regex", "match_regex_list", "not_match_regex_list")
+)
+
+
+class _DuckDB(str):
+    """The dialect's name in the shape of GX's own enumeration."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> str:
+        return str(self)
+
+
+@contextmanager
+def repaired() -> Iterator[None]:
+    """Great Expectations with both repairs and without its usage statistics, as long as this is open."""
+    quietly_imported()
+    with persistent_connections(), regular_expressions():
+        yield
+
+
+def quietly_imported() -> Any:
+    """The `great_expectations` module. Its import takes seconds and warns of other packages' futures."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = importlib.import_module("great_expectations")
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)  # its tracebacks would quote values
+    return module
+
+
+def sqlalchemy() -> Any:
+    """SQLAlchemy, by the name under which Great Expectations hands it out."""
+    return importlib.import_module("great_expectations.compatibility.sqlalchemy").sqlalchemy
+
+
+@contextmanager
+def persistent_connections() -> Iterator[None]:
+    """Repair 1."""
+    engine: Any = importlib.import_module(_ENGINE)
+    before = engine._PERSISTED_CONNECTION_DIALECTS
+    engine._PERSISTED_CONNECTION_DIALECTS = (*before, _DuckDB("duckdb"))
+    try:
+        yield
+    finally:
+        engine._PERSISTED_CONNECTION_DIALECTS = before
+
+
+@contextmanager
+def regular_expressions() -> Iterator[None]:
+    """Repair 2."""
+    modules: list[Any] = [importlib.import_module(name) for name in _REGEX]
+    before = [module.get_dialect_regex_expression for module in modules]
+    for module in modules:
+        module.get_dialect_regex_expression = _regexp_matches
+    try:
+        yield
+    finally:
+        for module, function in zip(modules, before, strict=True):
+            module.get_dialect_regex_expression = function
+
+
+def _regexp_matches(column: Any, regex: str, dialect: Any, positive: bool = True) -> Any:  # noqa: ARG001 - GX's signature
+    sa = sqlalchemy()
+    matches = sa.func.regexp_matches(column, sa.literal(regex))
+    return matches if positive else sa.not_(matches)

@@ -1,0 +1,85 @@
+"""What the gate found: a value that travels as JSON from task to task, into the commit's metadata and the ledger.
+
+It holds counts, rule ids and words, never a delivered value.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from pydantic import TypeAdapter
+
+from schemas.contract import Severity
+
+
+@dataclass(frozen=True)
+class RuleResult:
+    """One rule's counts over the delivery: rows it had something to say of, and rows that broke it.
+
+    `column` is empty for a rule over several columns or over the whole. `passed` is whether the rule as a whole holds: no row broke it, or
+    the number is within its limit.
+    """
+
+    id: str
+    column: str
+    kind: str
+    severity: Severity
+    dimension: str
+    checked: int
+    unexpected: int
+    passed: bool
+    zh: str
+    en: str
+    fix_zh: str
+    fix_en: str
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a delivery is held."""
+
+    code: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Where each delivered row went: delivered = passed + rejected + duplicates + superseded. `unkeyable` is part of rejected."""
+
+    delivered: int
+    passed: int
+    rejected: int
+    duplicates: int
+    superseded: int
+    unkeyable: int
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every delivered row is accounted for exactly once."""
+        return self.delivered == self.passed + self.rejected + self.duplicates + self.superseded
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The gate's answer. `rules_version` names the rules' content; `next_seq` is the first `_seq` not used."""
+
+    dataset: str
+    contract_version: str
+    rules_version: str
+    outcome: Literal["publish", "hold"]
+    reasons: tuple[Reason, ...]
+    counts: Counts
+    rules: tuple[RuleResult, ...]
+    next_seq: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The verdict as plain JSON values."""
+        return cast("dict[str, Any]", _ADAPTER.dump_python(self, mode="json"))
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> "Verdict":
+        """The inverse of `to_json`."""
+        return _ADAPTER.validate_python(value)
+
+
+_ADAPTER: TypeAdapter[Verdict] = TypeAdapter(Verdict)
