@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from fastapi import FastAPI
@@ -29,6 +31,7 @@ from serving.app import create_app
 from serving.services import Portal, Sample, Select, Services
 from subjects import declare
 from subjects.file import SubjectFile
+from subjects.kinds import Kinds
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 ID = "440308199901101512"
@@ -227,6 +230,7 @@ class City:
     ledger: Database
     audit: Database
     clock: Clock
+    tokens: Tokens
     app: FastAPI = field(init=False)
     http: "Http" = field(init=False)
 
@@ -238,9 +242,9 @@ class City:
         """Another application with some services replaced."""
         return create_app(replace(self.services, **changes))
 
-    def token(self) -> str:
-        form = {"grant_type": "client_credentials", "client_id": "portal", "client_secret": SECRET}
-        return str(self.http.post("/oauth/token", data=form).json()["access_token"])
+    def token(self, client: str = "portal") -> str:
+        """A token as the token endpoint makes it, without the cost of its secret's check."""
+        return self.tokens.issue(client, now=self.clock(), jti="1").access_token
 
     def get(self, path: str, token: str | None = None) -> Response:
         return self.http.get(path, headers={"Authorization": f"Bearer {token or self.token()}"})
@@ -249,17 +253,29 @@ class City:
         return self.http.post(path, json=body, headers={"Authorization": f"Bearer {token or self.token()}"})
 
 
-def compose(folder: Path, ledger: Database, audit: Database, log: AuditLog, clock: Clock) -> City:
-    """The whole composition."""
-    (folder / "subjects").mkdir()
-    (folder / "subjects" / "person.yaml").write_text(KIND, encoding="utf-8")
-    (folder / "form.yaml").write_text(FORM, encoding="utf-8")
-    kinds = declare.load(folder / "subjects", CONTRACTS)
-    form = read(folder / "form.yaml", kinds, CONTRACTS)
+@cache
+def declared() -> tuple[Kinds, Form]:
+    """The subject kinds and the form, read from files once."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "subjects").mkdir()
+        (folder / "subjects" / "person.yaml").write_text(KIND, encoding="utf-8")
+        (folder / "form.yaml").write_text(FORM, encoding="utf-8")
+        kinds = declare.load(folder / "subjects", CONTRACTS)
+        return kinds, read(folder / "form.yaml", kinds, CONTRACTS)
+
+
+def fill_ledger(ledger: Database) -> None:
+    """Three clients, two of them with a grant."""
     for client in ("portal", "demo-portal", "ungranted"):
         client_store.put(ledger, Client(client, client, client, HASH), NOW)
         if client != "ungranted":
-            client_store.allow(ledger, Grant(client, form.id, PURPOSE), NOW)
+            client_store.allow(ledger, Grant(client, declared()[1].id, PURPOSE), NOW)
+
+
+def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock) -> City:
+    """The whole composition."""
+    kinds, form = declared()
     tokens, serial, files = Tokens([b"k" * 32], issuer="http://hub.test"), count(), {ID: subject_file()}
 
     def issue(client_id: str, secret: str) -> Token:
@@ -289,7 +305,7 @@ def compose(folder: Path, ledger: Database, audit: Database, log: AuditLog, cloc
         clock=clock,
         portal=Portal("demo-portal", PURPOSE, b"f" * 32, lambda _form: (Sample(ID, "林小满 · 证件已过期"),)),
     )
-    return City(services, ledger, audit, clock)
+    return City(services, ledger, audit, clock, tokens)
 
 
 def _condition(load: Load | None) -> Mapping[str, str] | tuple[str, str]:
