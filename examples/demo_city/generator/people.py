@@ -96,7 +96,10 @@ class Registry:
 
 
 def settle(registry: Registry, size: int) -> tuple[list[Person], list[Wedding]]:
-    """`size` residents in households, and every marriage and divorce among them that was registered here."""
+    """`size` residents in households, and every marriage and divorce among them that was registered here.
+
+    The first brides bear the rare characters, so that even a hamlet has them.
+    """
     people: list[Person] = []
     weddings: list[Wedding] = []
     rng = registry.rng
@@ -115,7 +118,11 @@ def settle(registry: Registry, size: int) -> tuple[list[Person], list[Wedding]]:
         people += _children(registry, couple, together, children, region)
     del people[size:]
     kept = {p.id for p in people}
-    return people, [w for w in weddings if w.husband.id in kept and w.wife.id in kept]
+    weddings = [w for w in weddings if w.husband.id in kept and w.wife.id in kept]
+    for wedding, (given, sound) in zip(weddings, words.RARE_GIVEN.items(), strict=False):
+        family = surname(wedding.wife) or _SURNAMES[0]
+        wedding.wife.name, wedding.wife.pinyin = family + given, f"{words.SURNAMES[family]} {sound}"
+    return people, weddings
 
 
 def surname(person: Person) -> str:
