@@ -165,8 +165,20 @@ class AuditLog:
 
 
 def pins(body: str) -> list[tuple[str, int, str]]:
-    """The (chain, seq, hash) triples that a chain's first entry pins."""
-    return [(chain, seq, digest) for chain, (seq, digest) in json.loads(body).get("pins", {}).items()]
+    """The (chain, seq, hash) triples that a chain's first entry pins; none in one that was tampered with."""
+    pinned = read(body).get("pins")
+    if not isinstance(pinned, dict):
+        return []
+    return [(chain, pin[0], pin[1]) for chain, pin in pinned.items() if isinstance(pin, list) and len(pin) == 2]
+
+
+def read(body: str) -> dict[str, Any]:
+    """An entry's body; empty where it is not one that a log wrote."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _stamp(at: datetime) -> str:

@@ -1,11 +1,10 @@
 """Walk the audit chains and name everything that was changed after it was written."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from access.audit import chained, pins
+from access.audit import chained, pins, read
 from access.audit_seal import Checker
 from ledger import audit as store
 from ledger.audit import Head, Link
@@ -75,7 +74,7 @@ class _Walk:
 
 
 def _at_home(link: Link) -> bool:
-    body = json.loads(link.body)
+    body = read(link.body)
     return (body.get("chain"), body.get("seq")) == (link.chain, link.seq)
 
 

@@ -149,6 +149,8 @@ def _forge(db: Database) -> None:
 FIRST = "WHERE chain='first' AND seq"
 TAMPERINGS: dict[str, tuple[str, ...] | Callable[[Database], None]] = {
     "an edited entry": (f"UPDATE audit_entry SET body=replace(body, 'answered', 'forbidden') {FIRST}=2",),
+    "an entry made unreadable": (f"UPDATE audit_entry SET body='[' {FIRST}=2",),
+    "a first entry made unreadable": ("UPDATE audit_entry SET body='7' WHERE chain='second' AND seq=0",),
     "a deleted entry": (f"DELETE FROM audit_entry {FIRST}=3",),
     "a deleted first entry": (f"DELETE FROM audit_entry {FIRST}=0",),
     "two entries swapped": (

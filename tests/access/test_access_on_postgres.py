@@ -1,0 +1,73 @@
+"""Clients, grants and the audit chain on the production database."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+import servers
+from sqlalchemy import delete, update
+
+from access import clients
+from access.audit import AuditLog, AuditUnavailable, Entry
+from access.audit_seal import Checker, Signer
+from access.audit_verify import verify
+from ledger import clients as store
+from ledger.audit import entry_table
+from ledger.clients import Grant
+from ledger.database import Database, audit_tables, ledger_tables
+from schemas.errors import Forbidden
+
+pytestmark = pytest.mark.needs_postgres
+AT = datetime(2026, 3, 1, 8, tzinfo=UTC)
+SIGNER = Signer(b"s" * 32)
+
+
+@pytest.fixture(scope="module")
+def url(postgres_url: str) -> Iterator[str]:
+    with servers.database(postgres_url, "access") as url:
+        yield url
+
+
+def entry(number: int) -> Entry:
+    return Entry("portal", "办理换发", "renewal", ("name",), f"subject-{number}", "answered")
+
+
+def test_grants_hold_on_postgresql(url: str) -> None:
+    db = Database(url, ledger_tables)
+    db.create()
+    clients.register(db, "portal", "市民门户", "Portal", "a secret of fair length", salt=b"s" * 16, at=AT)
+    assert clients.authenticate(db, "portal", "a secret of fair length").name_zh == "市民门户"
+    grant = Grant("portal", "renewal", "办理换发")
+    with pytest.raises(Forbidden):
+        clients.require(db, grant.client, grant.form, grant.purpose)
+    store.allow(db, grant, AT)
+    store.allow(db, grant, AT)
+    clients.require(db, grant.client, grant.form, grant.purpose)
+    db.dispose()
+
+
+def test_the_audit_chain_holds_on_postgresql(url: str) -> None:
+    db = Database(url, audit_tables)
+    db.create()
+    with AuditLog(db, chain="one", signer=SIGNER, clock=lambda: AT) as log, ThreadPoolExecutor(8) as pool:
+        list(pool.map(log.write, [entry(n) for n in range(100)]))
+    with AuditLog(db, chain="two", signer=SIGNER, clock=lambda: AT) as log:
+        log.write(entry(100))
+        with AuditLog(db, chain="two", signer=SIGNER, clock=lambda: AT) as twin:
+            twin.write(entry(101))
+        with pytest.raises(AuditUnavailable):
+            log.write(entry(102))
+        log.write(entry(103))
+    checker = Checker(SIGNER.public_pem)
+    report = verify(db, checker)
+    assert (report.ok, report.chains, report.entries) == (True, 2, 105)
+
+    edited = (entry_table.c.chain == "one") & (entry_table.c.seq == 50)
+    with db.write() as connection:
+        connection.execute(update(entry_table).where(edited).values(body="{}"))
+    assert [(fault.chain, fault.seq) for fault in verify(db, checker).faults] == [("one", 50)]
+    with db.write() as connection:
+        connection.execute(delete(entry_table).where(edited))
+    assert [fault.what for fault in verify(db, checker).faults] == ["entries are missing"]
+    db.dispose()
