@@ -167,9 +167,9 @@ class AuditLog:
 def pins(body: str) -> list[tuple[str, int, str]]:
     """The (chain, seq, hash) triples that a chain's first entry pins; none in one that was tampered with."""
     pinned = read(body).get("pins")
-    if not isinstance(pinned, dict):
+    if not isinstance(pinned, dict) or not all(isinstance(pin, list) for pin in pinned.values()):
         return []
-    return [(chain, pin[0], pin[1]) for chain, pin in pinned.items() if isinstance(pin, list) and len(pin) == 2]
+    return [(chain, *pin) for chain, pin in pinned.items() if [type(part) for part in pin] == [int, str]]
 
 
 def read(body: str) -> dict[str, Any]:
