@@ -29,6 +29,13 @@ def test_another_seed_makes_another_city(plan: Plan, tmp_path: Path) -> None:
     assert [name for name in one if one[name] == two.get(name)] == []
 
 
+def test_a_city_replaces_the_one_that_was_there(plan: Plan, tmp_path: Path) -> None:
+    generate(tmp_path / "twice", Plan(200, 30, 1, date(2026, 5, 1)), day=2)
+    for folder in ("twice", "once"):
+        generate(tmp_path / folder, Plan(250, 30, 1, plan.today))
+    assert by_hand.content(tmp_path / "twice") == by_hand.content(tmp_path / "once")
+
+
 def test_the_command_line_writes_a_city_as_it_is_after_some_days(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

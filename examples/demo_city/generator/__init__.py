@@ -22,8 +22,13 @@ __all__ = ["Plan", "advance", "generate"]
 
 
 def generate(root: Path, plan: Plan, day: int = 0) -> None:
-    """Writes the city of `plan` below `root` as it is after `day` days, with the truth about every day up to then."""
+    """Writes the city of `plan` below `root` as it is after `day` days, with the truth about every day up to then.
+
+    A city that was there before is replaced.
+    """
     root.mkdir(parents=True, exist_ok=True)
+    for old in (*root.glob("truth_day*.json*"), *root.glob("changes_day*.json")):
+        old.unlink()
     city, tables = found(plan)
     published = truth.write(root, tables, None, {})
     for number in range(1, day + 1):

@@ -72,6 +72,9 @@ def _database(path: Path, tables: list[tuple[str, Table]]) -> None:
 
 
 def _drops(folder: Path, table: Table) -> None:
+    """One file a drop; drops of another city that was here before go."""
+    for old in set(folder.glob("marriages_*.csv")) - {folder / row.file for row in table.rows}:
+        old.unlink()
     for name, rows in groupby(delivered(table), key=lambda row: row.file):
         with _replacing(folder / name) as path, path.open("w", encoding="gb18030", newline="") as file:
             writer = csv.writer(file, lineterminator="\r\n")
