@@ -258,8 +258,13 @@ def reference(city: City, person: str) -> dict[str, Any] | None:
         "lists": {
             "permits": [entry("permits", r, {n: n for n in ("permit_no", "kind", "valid_to")}, "valid_to") for r in permits],
             "marriages": [
-                entry("marriages", r, {"cert_no": "cert_no", "registered_on": "registered_on", "spouse_id": f"{other}_id", "spouse_name": f"{other}_name"}, None)
-                for r, other, _ in sides
+                entry(
+                    "marriages",
+                    r,
+                    {"cert_no": "cert_no", "registered_on": "registered_on", "spouse_id": f"{s}_id", "spouse_name": f"{s}_name"},
+                    None,
+                )
+                for r, s, _ in sides
             ],
             "accounts": [entry("accounts", r, {"account_no": "account_no", "balance": "balance"}, None) for r in accounts],
             "new_accounts": [entry("accounts", r, {"account_no": "account_no"}, None) for r in recent],

@@ -103,8 +103,8 @@ def publish(city: City, day: tuple[str, list[dict[str, Any]], list[int]]) -> Non
     city.publish(dataset, upserts, deletes)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(history=days(), later=days(), buckets=st.integers(1, 3))
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(history=days(), later=days(), buckets=st.integers(1, 2))
 def test_a_file_equals_the_naive_reference_and_touched_rebuilds_equal_full_ones(
     kinds: dict[str, Kind], history: Any, later: Any, buckets: int
 ) -> None:

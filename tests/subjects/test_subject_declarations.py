@@ -1,0 +1,92 @@
+"""A subject file that is wrong says where, what and what would be right; all faults at once."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from small_city import CONTRACTS, ENTERPRISE, PERSON, declare
+
+from schemas.errors import ContractInvalid, SourceMissing
+from subjects import declare as declaring
+from subjects import statement
+
+
+def faults(folder: Path, *texts: str) -> tuple[str, ...]:
+    with pytest.raises(ContractInvalid) as caught:
+        declaring.load(declare(folder, *texts), CONTRACTS)
+    for problem in caught.value.problems:
+        assert problem.file.startswith(str(folder))
+        assert problem.example
+    return tuple(f"{p.path}: {p.wrong}" for p in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "wrong"),
+    [
+        ("kind: person", "kind: Person!", "kind", "does not match"),
+        ("kind: person", "colour: red", "-", "'colour' was unexpected"),
+        ("title: 自然人", "title: ", "title", "is empty"),
+        ("[residents.birth_date]", "[residents]", "fields.birth_date.sources[0]", "does not match"),
+        ("[residents.birth_date]", "[]", "fields.birth_date.sources", "non-empty"),
+        ("[residents.birth_date]", "[citizens.birth_date]", "fields.birth_date.sources[0]", "'citizens' has no applied contract"),
+        ("[residents.birth_date]", "[residents.born]", "fields.birth_date.sources[0]", "residents has no column 'born'"),
+        ("- permits.name", "- permits.valid_to", "fields.name.sources", "several types"),
+        (", by: husband_id, latest", ", latest", "fields.name.sources[2]", "say which column of marriages names the person"),
+        ("by: husband_id,", "by: cert_no,", "fields.name.sources[2]", "does not say that 'cert_no' names a person"),
+        ("latest: valid_to", "latest: never", "fields.base_amount.sources[0].latest", "no column 'never'"),
+        ("valid_until: valid_to}]", "valid_until: kind}]", "fields.base_amount.sources[0].valid_until", "of type string, a date is wanted"),
+        ('"fee > 0"', '"fee >"', "fields.base_amount.sources[0].filter", "is no predicate"),
+        ('"fee > 0"', '"fee2 > 0"', "fields.base_amount.sources[0].filter", "is no predicate"),
+        ("dataset: accounts, columns: [account_no, b", "dataset: meters, columns: [b", "lists.accounts", "'meters' has no applied contract"),
+        ("[account_no, balance]", "[account_no, sum]", "lists.accounts.columns[1]", "no column 'sum'"),
+        ("[account_no, balance], order: opened_on", "[account_no], order: balance", "lists.accounts.order", "a date is wanted"),
+        ("{spouse_id: husband_id, spouse_name: husband_name}", "{spouse_id: husband_id}", "lists.marriages.by", "same names"),
+        ("spouse_name: husband_name", "spouse_name: nobody", "lists.marriages.by.wife_id", "no column 'nobody'"),
+        ("since_latest: permits", "since_latest: cars", "lists.new_accounts.since_latest", "names no list"),
+        ("list: permits, until", "list: cars, until", "due[0].list", "'cars' is no list"),
+        ("until: valid_to, form", "until: kind, form", "due[0].until", "a date is wanted"),
+        ("where: {kind: a}", "where: {colour: a}", "due[0]", "'colour' is no column of list permits"),
+        ("'\\d{17}[\\dX]'", "'\\d{17}['", "key.pattern", "is no regular expression"),
+        ("kind: person", "kind: [", "line", "not valid YAML"),
+    ],
+)  # fmt: skip
+def test_a_fault_names_file_path_and_an_example(tmp_path: Path, old: str, new: str, path: str, wrong: str) -> None:
+    assert old in PERSON
+    found = faults(tmp_path, PERSON.replace(old, new, 1))
+    assert any(f.startswith(path) and wrong in f for f in found), found
+
+
+def test_all_faults_of_all_files_come_at_once(tmp_path: Path) -> None:
+    broken = PERSON.replace("residents.birth_date", "residents.born").replace(
+        "form: renewal", "form: renewal, extra: 1"
+    )
+    assert len(faults(tmp_path / "a", broken)) == 1, "the shape is settled first"
+    twice = PERSON.replace("residents.birth_date", "residents.born").replace("order: registered_on", "order: cert_no")
+    assert len(faults(tmp_path / "b", twice, ENTERPRISE.replace("accounts, columns", "meters, columns"))) == 3
+
+
+def test_a_kind_stands_in_one_file_and_holds_something(tmp_path: Path) -> None:
+    assert faults(tmp_path / "a", ENTERPRISE, ENTERPRISE) == ("kind: 'enterprise' is declared in another file as well",)
+    assert faults(tmp_path / "b", ENTERPRISE.partition("lists:")[0]) == ("-: the kind has neither fields nor lists",)
+    with pytest.raises(SourceMissing, match="no folder"):
+        declaring.load(tmp_path / "c", CONTRACTS)
+
+
+def test_names_with_quotes_stay_inside_their_quotes(tmp_path: Path) -> None:
+    evil = {k: replace(c, title="x'; DROP TABLE loads; --", provider="'") for k, c in CONTRACTS.items()}
+    kinds = declaring.load(declare(tmp_path, PERSON, ENTERPRISE), evil)
+    text = statement.query(kinds["person"], kinds, evil, touched=False)
+    assert "'x''; DROP TABLE loads; --'" in text
+
+
+def test_the_digest_follows_what_a_file_is_made_of(tmp_path: Path) -> None:
+    kinds = declaring.load(declare(tmp_path / "a", PERSON, ENTERPRISE), CONTRACTS)
+    other = declaring.load(
+        declare(tmp_path / "b", PERSON.replace("title_en: Person", "title_en: Human"), ENTERPRISE), CONTRACTS
+    )
+    slim = declaring.load(declare(tmp_path / "c", PERSON.replace("- permits.name\n", "\n", 1), ENTERPRISE), CONTRACTS)
+    moved = {**CONTRACTS, "permits": replace(CONTRACTS["permits"], provider="新局")}
+    digest = statement.digest(kinds["person"], kinds, CONTRACTS)
+    assert statement.digest(other["person"], other, CONTRACTS) == digest
+    assert statement.digest(slim["person"], slim, CONTRACTS) != digest
+    assert statement.digest(kinds["person"], kinds, moved) != digest
