@@ -1,0 +1,106 @@
+"""The few SQL forms (DuckDB) that the vectorised twins are written in.
+
+A CASE branch costs only the rows that reach it, but what is repeated inside a branch or a lambda is evaluated again each time:
+`let` names a value once. `translate` builds its table anew for each row (some 50 ns a character), so a substitution is split into
+groups, each behind a regular expression that most rows do not match.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from string import ascii_lowercase, ascii_uppercase
+
+from schemas.characters import WHITE, Table
+
+_ASCII = r"[\x00-\x7F]*"
+_SPACE = f"[{re.escape(WHITE)}]+"
+_TRIMMED = f"^{_SPACE}|{_SPACE}$"
+
+
+def literal(text: str) -> str:
+    """A string literal (only the quote needs doubling)."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def full_match(value: str, pattern: str) -> str:
+    """Whether the whole value matches the pattern (RE2)."""
+    return f"regexp_full_match({value}, {literal(pattern)})"
+
+
+def one_of(value: str, options: Iterable[str]) -> str:
+    """Whether the value is one of a few."""
+    return f"{value} IN ({', '.join(map(literal, options))})"
+
+
+def replaced(value: str, pattern: str, by: str, flags: str = "") -> str:
+    """The value with what the pattern matches replaced."""
+    return f"regexp_replace({value}, {literal(pattern)}, {literal(by)}, {literal(flags)})"
+
+
+def let(name: str, value: str, body: Callable[[str], str]) -> str:
+    """`body` over `value` evaluated once: SQL has no such form inside an expression, a lambda over one element is one."""
+    return f"list_transform([{value}], lambda {name}: {body(name)})[1]"
+
+
+def substituted(value: str, table: Table) -> str:
+    """`texts.plain` over a SQL value: characters substituted, composed (NFC), trimmed; NULL where blank.
+
+    A value of ASCII alone needs no composition, and only the ASCII part of the table.
+    """
+    ascii_only = _trimmed(_substituted_ascii(value, table))
+    composed = let("u", _staged(value, table), _composed)
+    return f"CASE WHEN {full_match(value, _ASCII)} THEN {ascii_only} ELSE {_trimmed(composed)} END"
+
+
+def _trimmed(value: str) -> str:
+    return f"nullif({replaced(value, _TRIMMED, '', 'g')}, '')"
+
+
+def _composed(value: str) -> str:
+    """NFC; what holds a NUL stays as it is, as DuckDB's `nfc_normalize` would cut it off there."""
+    return f"CASE WHEN contains({value}, chr(0)) THEN {value} ELSE nfc_normalize({value}) END"
+
+
+def _substituted_ascii(value: str, table: Table) -> str:
+    changes = {k: v for k, v in table.changes.items() if k.isascii()}
+    if all(changes.get(low) == up for low, up in zip(ascii_lowercase, ascii_uppercase, strict=True)):
+        value = f"upper({value})"
+        changes = {k: v for k, v in changes.items() if k not in ascii_lowercase}
+    for target in sorted(set(changes.values())):
+        value = replaced(value, _class(k for k, v in changes.items() if v == target), target, "g")
+    return value
+
+
+def _staged(value: str, table: Table) -> str:
+    """The substitution group by group; no target of a table is a source of another group."""
+    for pattern, change in _stages(table):
+        value = let("s", value, lambda s, p=pattern, c=change: _where(s, p, c))  # type: ignore[misc]
+    return value
+
+
+def _where(value: str, pattern: str, change: str) -> str:
+    return f"CASE WHEN regexp_matches({value}, {literal(pattern)}) THEN {change} ELSE {value} END"
+
+
+def _stages(table: Table) -> Iterator[tuple[str, str]]:
+    """Pattern and change over `s`: characters that vanish, then groups that are usually met together."""
+    removed = [k for k, v in table.changes.items() if not v]
+    if removed:
+        yield _class(removed), replaced("s", _class(removed), "", "g")
+    groups: dict[tuple[bool, bool, bool], dict[str, str]] = {}
+    for k, v in table.changes.items():
+        if v:
+            groups.setdefault((k.isascii(), v.isdigit(), v.isalpha()), {})[k] = v
+    for group in groups.values():
+        yield _class(group), f"translate(s, {literal(''.join(group))}, {literal(''.join(group.values()))})"
+
+
+def _class(characters: Iterable[str]) -> str:
+    """A character class; runs folded, everything else escaped by code point."""
+    points = sorted(ord(c) for c in characters)
+    runs: list[list[int]] = []
+    for point in points:
+        if runs and point == runs[-1][-1] + 1:
+            runs[-1].append(point)
+        else:
+            runs.append([point])
+    return "[" + "".join(rf"\x{{{r[0]:X}}}" + (rf"-\x{{{r[-1]:X}}}" if len(r) > 1 else "") for r in runs) + "]"
