@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from schemas.errors import SourceDamaged
 
 Value = str | int
+HELD_BACK = timedelta(hours=1)
 
 _STAMP = re.compile(
     r"(\d{4})(-?)(\d\d)\2(\d\d)(?:([T ]?)(\d\d)(:?)(\d\d)(?:\7(\d\d)([.,]\d+)?)?\s?(Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?)?"
@@ -34,6 +35,12 @@ class Horizon:
     moment: datetime
     sure: bool
     note: str = ""
+
+    def remark(self, now: datetime) -> str:
+        """What a person should know of it: no sure bound, or one that an old transaction holds back."""
+        if self.sure and now - self.moment > HELD_BACK:
+            return f"a transaction running since {self.moment:%Y-%m-%d %H:%M} UTC holds the bound back"
+        return self.note
 
 
 @dataclass(frozen=True)

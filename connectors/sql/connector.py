@@ -49,7 +49,7 @@ class SqlConnector(Closing):
         """Connect, list the tables, and see whether a sure bound can be had."""
         there = self.tables()
         with told(self.where, self.engine), closing(session(self.engine, self.clock)) as dialect:
-            note = dialect.horizon().note if self.source.sync == "incremental" else ""
+            note = dialect.horizon().remark(self.clock()) if self.source.sync == "incremental" else ""
         version = ".".join(map(str, getattr(self.engine.dialect, "server_version_info", None) or ()))
         return Probe(self.where, f"{self.engine.dialect.name} {version}".strip(), there, note)
 
@@ -87,7 +87,7 @@ class SqlConnector(Closing):
             complete=last is None and self.source.sync != "append",
             consistent=consistent,
             mark=newest.to_json() if newest else watermark if cursor else None,
-            note=horizon.note if horizon else "",
+            note=horizon.remark(self.clock()) if horizon else "",
             release=release,
         )
 

@@ -115,6 +115,7 @@ def test_workbook_cells_become_exact_text(tmp_path: Path) -> None:
         3.0,
         0.1,
         440308199901101512,
+        123456789012.0,
         True,
         None,
         "007",

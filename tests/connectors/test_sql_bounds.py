@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import servers
 from connector_stages import MariaDbStage, PostgresStage, ServerStage, SqliteStage, columns
-from sqlalchemy import Connection, NullPool, create_engine
+from sqlalchemy import Connection, NullPool, create_engine, make_url
 
+from connectors.sql.mariadb import MariaDb
+from connectors.sql.postgres import Postgres
 from schemas.errors import SourceDamaged
 
 WANTED = columns("id", "updated_at")
@@ -59,6 +62,38 @@ def late_row_is_read_next_time(stage: ServerStage, table: str) -> None:
     assert json.loads(first.watermark or "")["sure"]
     assert first.note == ""
     assert "late" in stage.deliver(WANTED, first.watermark, **INCREMENTAL).values("id")
+
+
+def test_the_horizon_of_postgresql_stands_still_while_a_transaction_runs(postgres_stage: PostgresStage) -> None:
+    url = make_url(postgres_stage.url)
+    with (
+        transaction(postgres_stage) as slow,
+        closing(
+            Postgres(host=url.host, port=url.port, user=url.username, password=url.password, dbname=url.database)
+        ) as session,
+    ):
+        slow.exec_driver_sql("SELECT 1")
+        held = session.horizon()
+        assert held.sure
+        assert session.horizon() == held
+        slow.rollback()
+        assert session.horizon().moment > held.moment
+        assert "since" in held.remark(held.moment + timedelta(hours=2))
+
+
+def test_the_horizon_of_mariadb_is_the_oldest_transactions_start(mariadb_stage: MariaDbStage) -> None:
+    mariadb_stage.execute(TABLES["mariadb timestamp"])
+    url = make_url(mariadb_stage.url)
+    with (
+        transaction(mariadb_stage) as slow,
+        closing(
+            MariaDb(host=url.host, port=url.port, user=url.username, password=url.password, database=url.database)
+        ) as session,
+    ):
+        insert(slow, "late")
+        began = datetime.now(UTC)
+        session.connection.cursor().execute("SET timestamp = unix_timestamp() + 100")  # this session's now() only
+        assert session.horizon().moment < began
 
 
 def test_a_role_that_cannot_see_transactions_overlaps_and_says_so(postgres_stage: PostgresStage) -> None:
