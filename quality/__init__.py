@@ -3,7 +3,7 @@
 Enters: a contract and the record batches of landed files. Leaves: passes, rejects with their reasons, the delivered keys, a verdict
 (publish or hold), and a Data Docs page. Must not know: where rows come from, how they are appended, who is told.
 
-    rules        one definition per rule: a row predicate, a Great Expectations expectation, words for people
+    rule(s)      one definition each: a row predicate, a Great Expectations expectation, words for people
     standardise  delivered values as the contract's types, in a DuckDB file
     sieve        splits rows by the predicates
     judge        counts by the expectations; the two must agree

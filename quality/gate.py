@@ -21,7 +21,8 @@ import duckdb
 from lake.current import literal, quote
 from quality import docs as data_docs
 from quality import judge as gx_judge
-from quality.rules import Rule, raw, rules, version
+from quality.rule import Rule, raw
+from quality.rules import rules, version
 from quality.sieve import Sifted, View, sift
 from quality.standardise import Delivery, delivered_hash, standardise
 from quality.verdict import Counts, Reason, RuleResult, Verdict

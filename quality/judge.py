@@ -15,7 +15,7 @@ import duckdb
 
 from quality import gx_parts
 from quality.gx_repairs import quietly_imported, repaired
-from quality.rules import Rule, Stage
+from quality.rule import Rule, Stage
 from quality.sieve import TABLES
 from schemas.errors import JudgeFailed
 

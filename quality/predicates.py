@@ -6,7 +6,7 @@ It is then bound to an empty table of the contract's columns, which finds unknow
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import duckdb
@@ -47,6 +47,20 @@ def predicate(contract: Contract, text: str) -> tuple[str, tuple[str, ...]]:
             raise NotAPredicate(f"no column {', '.join(sorted(unknown))}")
         _bind(con, contract, spelled)
     return spelled, columns
+
+
+def unevaluable(columns: str, predicates: Mapping[str, str]) -> dict[str, str]:
+    """Which predicates cannot be evaluated even over a row of NULLs, by name, and why: a bad pattern, a bound that is no number."""
+    wrong = {}
+    with duckdb.connect() as con:
+        con.execute(f"CREATE TABLE dataset ({columns})")
+        con.execute("INSERT INTO dataset DEFAULT VALUES")
+        for name, ok in predicates.items():
+            try:
+                con.execute(f"SELECT ({ok})::BOOLEAN FROM dataset").fetchall()
+            except duckdb.Error as error:
+                wrong[name] = str(error).splitlines()[0]
+    return wrong
 
 
 def _parse(con: duckdb.DuckDBPyConnection, text: str) -> tuple[dict[str, Any], str]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.current import literal, quote
-from quality.rules import raw
+from quality.rule import raw
 from schemas import expressions
 from schemas.contract import Contract
 from schemas.errors import SourceDamaged

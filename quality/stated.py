@@ -10,7 +10,7 @@ from typing import Any
 
 from lake.current import literal, quote
 from quality.predicates import NotAPredicate, predicate
-from quality.rules import Expectation, Rule, Words, present, satisfy, unique
+from quality.rule import Expectation, Rule, Words, present, satisfy, unique
 from schemas.contract import Check, Contract
 from schemas.errors import ContractInvalid, Problem
 

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quality import judge
-from quality.rules import Expectation, rules
+from quality.rule import Expectation
+from quality.rules import rules
 from quality.verdict import Verdict
 from schemas.contract import Check, Column, Contract
 from schemas.errors import JudgeFailed

@@ -75,3 +75,17 @@ def test_all_rules_not_understood_are_told_at_once() -> None:
     with pytest.raises(ContractInvalid) as refused:
         rules(contract(checks=[Check("a", "moonPhase"), Check("b", "tide")]), today=TODAY)
     assert len(refused.value.problems) == 2
+
+
+@pytest.mark.parametrize(
+    ("column", "rule"),
+    [
+        (Column("v", "v", "值", pattern="([0-9"), "v.pattern"),
+        (Column("v", "v", "值", type="integer", minimum="little"), "v.range"),
+        (Column("v", "v", "值", type="date", maximum="2020-13-01"), "v.range"),
+        (Column("ID", "v", "值"), "SQL does not tell case apart"),
+    ],
+)
+def test_a_column_whose_own_texts_make_no_rule_is_refused_before_any_delivery(column: Column, rule: str) -> None:
+    with pytest.raises(ContractInvalid, match=rule):
+        rules(contract(column), today=TODAY)
