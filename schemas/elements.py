@@ -20,7 +20,7 @@ LOGICAL_TYPES: dict[str, tuple[str, ...]] = {
     "C": ("string",),
     "N": ("decimal", "integer", "number"),
     "D": ("date",),
-    "DT": ("timestamp",),
+    "DT": ("timestamp", "date"),
 }
 
 

@@ -12,12 +12,14 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from jsonschema import Draft201909Validator
 from jsonschema.exceptions import ValidationError as SchemaError
 
-from schemas.contract import Check, Column, Contact, Contract, Limits, Source, SubjectLink
+from schemas import meaning
+from schemas.contract import Check, Column, Contact, Contract, Limits, Severity, Source, SubjectLink
 from schemas.errors import ContractInvalid, Problem
 
 VENDOR = "cityhub"
@@ -128,11 +130,12 @@ def _path(parts: Any) -> str:
 
 
 def _hint(error: SchemaError) -> str:
+    wanted: Any = error.validator_value
     if error.validator == "enum":
-        return f"one of {', '.join(map(str, error.validator_value[:12]))}"
+        return f"one of {', '.join(map(str, wanted[:12]))}"
     if error.validator == "required":
         return f"add {error.message.split(chr(39))[1]}: …"
-    return f"{error.validator}: {error.validator_value}"[:120] if error.validator in {"type", "pattern"} else ""
+    return f"{error.validator}: {wanted}"[:120] if error.validator in {"type", "pattern"} else ""
 
 
 class _Reader:
@@ -226,6 +229,7 @@ class _Reader:
         for i, node in enumerate(objects[0]["properties"]):
             path = f"schema[0].properties[{i}]"
             columns.append(self.column(node, path))
+            self.problems += meaning.of_column(columns[-1], path)
             checks += self.checks(node.get("quality"), f"{path}.quality", columns[-1].name)
         checks += self.checks(objects[0].get("quality"), "schema[0].quality", "")
         for what, values in (("name", [c.name for c in columns]), ("physicalName", [c.source for c in columns])):
@@ -233,7 +237,8 @@ class _Reader:
                 self.wrong("schema[0].properties", f"{what} {twice!r} stands twice", f"a {what} of its own for each")
         if columns and not any(c.key_position for c in columns):
             self.wrong("schema[0].properties", "no primary key", "primaryKey: true, primaryKeyPosition: 1")
-        known = {c.name for c in columns}
+        known = {c.name: c for c in columns}
+        self.problems += meaning.of_checks(checks, known)
         for check in checks:
             for name in check.arguments.get("columns", ()):
                 if name not in known:
@@ -260,6 +265,11 @@ class _Reader:
             kind = "string"
         values = node.get("enum") or []
         codes = custom(node, "codeMap")
+        if codes is not None and not isinstance(codes, dict):
+            self.wrong(
+                f"{path}.customProperties.codeMap", "a mapping of source codes is wanted", '{"男": "1", "女": "2"}'
+            )
+            codes = None
         return Column(
             name=name,
             source=str(node.get("physicalName") or name),
@@ -302,17 +312,14 @@ class _Reader:
                     continue
                 arguments = {k: v for k, v in implementation.items() if k != "check"}
             kind = "sql" if node.get("type") == "sql" else (implementation or {}).get("check") or node.get("metric")
-            if kind == "sql":
-                arguments["query"] = node.get("query")
             if not kind:
                 if node.get("type") != "text":
                     self.wrong(here, "a metric, sql or custom check is wanted", "{metric: nullValues, mustBe: 0}")
                 continue
             limit = next(((o, float(node[o])) for o in _CHECK_OPERATORS if o in node), None)
-            severity = node.get("severity") or "error"
-            if severity not in ("error", "warning"):
-                self.wrong(f"{here}.severity", f"{severity!r} is unknown", "severity: error | warning")
-                severity = "error"
+            severity: Severity = "warning" if node.get("severity") == "warning" else "error"
+            if node.get("severity") not in (None, "error", "warning"):
+                self.wrong(f"{here}.severity", f"{node['severity']!r} is unknown", "severity: error | warning")
             found.append(
                 Check(
                     id=str(node.get("id") or f"{column + '_' if column else ''}{kind}_{i}"),
@@ -352,10 +359,17 @@ class _Reader:
             cursor=cursor,
             lag=int(custom(server, "lagSeconds", 0) or 0),
             encoding=custom(server, "encoding"),
-            timezone=str(custom(server, "timeZone", "Asia/Shanghai")),
+            timezone=self.timezone(str(custom(server, "timeZone", "Asia/Shanghai"))),
             secret=custom(server, "secretRef"),
             options=dict(custom(server, "options", {}) or {}),
         )
+
+    def timezone(self, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            self.wrong("servers[0].customProperties.timeZone", f"{name!r} is no IANA time zone", "value: Asia/Shanghai")
+        return name
 
     def address(self, server: dict[str, Any]) -> tuple[str, str, str]:
         kind = server.get("type", "")
