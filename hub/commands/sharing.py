@@ -95,7 +95,7 @@ def client_list(as_json: Json = False) -> None:
 def verify(as_json: Json = False) -> None:
     """Walk the audit chains; any edit, deletion, reordering or truncation is named, and the exit code is 1."""
     it = hub()
-    report = audit_verify.verify(it.audit, Checker(Signer(it.key("audit")).public_pem()))
+    report = audit_verify.verify(it.audit, Checker(Signer(it.key("audit")).public_pem))
     output(as_json).record(
         {"entries": report.entries, "chains": report.chains, "faults": [str(f) for f in report.faults]}
     )

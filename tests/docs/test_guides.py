@@ -1,0 +1,103 @@
+"""The guides' commands run as they stand on the pages, in the order a reader meets them, on a small city of their own."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from warm_hub import WarmHub
+
+ROOT = Path(__file__).parents[2]
+GUIDES = ROOT / "docs" / "guides"
+ORDER = ("data-engineer", "department", "portal-developer")
+PORT = "18479"
+
+
+def commands(guide: str) -> list[str]:
+    """The guide's `sh` blocks."""
+    return re.findall(
+        r"^```sh\n(.*?)^```$", (GUIDES / f"{guide}.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def script() -> str:
+    """All guides as one shell session that names each block before it runs, and stops at the first that fails."""
+    lines = ["set -eu -o pipefail"]
+    for guide in ORDER:
+        for number, block in enumerate(commands(guide), 1):
+            lines += [f"echo; echo '=== {guide} {number}'", block]
+    return "\n".join(lines).replace(". .venv/bin/activate", ":").replace(PORT, free_port())
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What each block printed, by `guide number`."""
+    home = tmp_path_factory.mktemp("guides")
+    (home / "bin").mkdir()
+    environment = {
+        **os.environ,
+        "HUB_HOME": str(home / "hub"),
+        "PATH": os.pathsep.join((str(home / "bin"), str(Path(sys.executable).parent), os.environ["PATH"])),
+        "PYTHONPATH": str(ROOT),
+    }
+    with WarmHub(home / "bin"):
+        done = subprocess.run(
+            ["bash", "-c", script()],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
+        )
+    assert done.returncode == 0, f"{done.stdout[-1500:]}\n{done.stderr[-3000:]}"
+    parts = re.split(r"^=== (.+)$", done.stdout, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def test_there_is_a_guide_for_each_user_and_the_indented_blocks_are_not_left_out() -> None:
+    assert {file.stem for file in GUIDES.glob("*.md")} == {*ORDER}
+    assert all(len(commands(guide)) >= 4 for guide in ORDER)
+
+
+def block(shown: dict[str, str], text: str) -> str:
+    """What the one block that holds `text` printed."""
+    (found,) = [f"{g} {n}" for g in ORDER for n, b in enumerate(commands(g), 1) if text in b]
+    return shown[found]
+
+
+def test_the_data_engineer_pulls_judges_publishes_and_goes_back(shown: dict[str, str]) -> None:
+    assert "residents" in block(shown, "hub contract list")
+    assert "published" in block(shown, "hub pull travel_permits")
+    assert "published" in block(shown, "hub publish $run")
+    assert "checksum" in block(shown, "hub quarantine show residents")
+    assert "published" in block(shown, "hub rollback")
+
+
+def test_a_second_pull_of_an_unchanged_source_appends_nothing(shown: dict[str, str]) -> None:
+    assert re.search(r"new 0, updated 0", block(shown, "hub publish $run"))
+
+
+def test_the_department_sees_two_rows_set_aside_and_then_none(shown: dict[str, str]) -> None:
+    first = block(shown, "hub quarantine show parking_permits")
+    assert "passed 2, rejected 2" in first
+    assert "citizen_id.checksum" in first
+    assert "310101190001010039" not in first
+    second = block(shown, "permits_002.csv")
+    assert "passed 4, rejected 0" in second
+    assert "no row is in quarantine" in second
+
+
+def test_the_portal_gets_a_form_with_origins_and_no_answer_for_another_purpose(shown: dict[str, str]) -> None:
+    assert "公安" in block(shown, '\\"purpose\\": \\"permit-renewal\\"')
+    assert "forbidden" in block(shown, "curiosity")
+    assert re.search(r"faults\s*$", block(shown, "hub audit verify"), re.MULTILINE)
