@@ -17,7 +17,7 @@ help: ## what can be made
 
 demo: ## the demo city on real Airflow; ONCE=1 ends by itself, SIZE=200000 makes it larger
 	@$(PYTHON) examples/demo_city/preflight.py --home $(HOME_DIR) $(PORTS)
-	@$(MAKE) --no-print-directory install
+	@$(MAKE) -s install
 	@$(BIN)/python -m examples.demo_city.demo --home $(HOME_DIR) --size $(SIZE) $(PORTS) $(if $(ONCE),--once)
 
 test: install ## every test, real servers included

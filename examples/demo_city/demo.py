@@ -9,13 +9,15 @@ import argparse
 import json
 import os
 import secrets
+import shutil
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from examples.demo_city import preflight, report
 from examples.demo_city.airflow_client import AirflowClient, RunState
@@ -161,16 +163,16 @@ def _wait(ready: Callable[[], bool], seconds: float, children: Children, why: Ca
 
 
 def _generate(plan: Plan, children: Children) -> None:
-    """Make the city once per size; a second demo finds it there."""
-    drop = plan.home / "hub" / "drop"
-    mark = drop / f".made-{plan.residents}"
-    if mark.exists():
+    """Make the city once per size and day; a second demo finds it there. Another city begins with an empty hub."""
+    home, today = plan.home / "hub", datetime.now(ZoneInfo("Asia/Shanghai")).date().isoformat()
+    mark, city = home / "city", f"{plan.residents} residents, {today}"
+    if mark.exists() and mark.read_text() == city:
         return
-    children.run("generate", [
-        sys.executable, "-m", "examples.demo_city.generator", "--out", str(drop), "--residents", str(plan.residents),
-        "--companies", str(plan.companies), "--seed", "7", "--today", date.today().isoformat(),  # noqa: DTZ011 — the operator's day
-    ])  # fmt: skip
-    mark.touch()
+    shutil.rmtree(home, ignore_errors=True)
+    command = [sys.executable, "-m", "examples.demo_city.generator", "--out", str(home / "drop"), "--seed", "7"]
+    command += ["--residents", str(plan.residents), "--companies", str(plan.companies), "--today", today]
+    children.run("generate", command)
+    mark.write_text(city)
 
 
 def _environment(plan: Plan) -> dict[str, str]:
