@@ -119,7 +119,7 @@ def build_bucket(
     with _connect(room) as con:
         _views(con, kind, sources, work.pending.upto)
         if bucket == 0:
-            built += Built(kind.name, unlinked=_unlinked(con, kind, sources.kinds))
+            built += Built(kind.name, unlinked=_unlinked(con, kind, sources))
         for batch in _files(con, kind, sources, work.pending, bucket, buckets):
             kept = [(key, body.encode()) for key, body in batch if body is not None]
             gone = [key for key, body in batch if body is None]
@@ -179,12 +179,12 @@ def _utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _unlinked(con: duckdb.DuckDBPyConnection, kind: Kind, kinds: Kinds) -> dict[str, int]:
+def _unlinked(con: duckdb.DuckDBPyConnection, kind: Kind, sources: Sources) -> dict[str, int]:
     counts = {}
     for dataset, by in kind.links:
-        linked = statement.linked(kind, kinds, dataset, by)
+        linked = statement.linked(kind, sources.kinds, sources.contracts[dataset], by)
         view = statement.quote(statement.view_name(dataset))
-        row = con.execute(f"SELECT count(*) FROM {view} WHERE NOT {linked}").fetchone()
+        row = con.execute(f"SELECT count(*) FROM {view} WHERE NOT ({linked})").fetchone()
         counts[f"{dataset}.{by}"] = int(row[0]) if row else 0
     return {link: count for link, count in counts.items() if count}
 
@@ -213,7 +213,7 @@ def _touched(
         if since[dataset] == upto[dataset]:
             continue
         sources.histories.touched(con, sources.contracts[dataset], by, since[dataset], upto[dataset], f"touched_{i}")
-        usable = statement.usable(kind, sources.kinds, dataset, by)
+        usable = statement.usable(kind, sources.kinds, sources.contracts[dataset], by)
         con.execute(
             f"INSERT INTO found SELECT CAST(key AS VARCHAR) FROM "
             f"(SELECT t.key AS {statement.quote(by)}, t.key AS key FROM touched_{i} AS t(key)) WHERE {usable}"

@@ -26,6 +26,7 @@ def load(folder: Path, contracts: Mapping[str, Contract]) -> dict[str, Kind]:
         SourceMissing: there is no such folder.
     """
     kinds: dict[str, Kind] = {}
+    named: dict[str, Path] = {}
     problems: list[Problem] = []
     for path in declared_file.files(folder, "subject"):
         try:
@@ -40,10 +41,24 @@ def load(folder: Path, contracts: Mapping[str, Contract]) -> dict[str, Kind]:
                 "kind", f"{kind.name!r} is declared in another file as well", "a kind of its own for each file"
             )
         kinds[kind.name] = kind
+        named[kind.name] = path
         problems += [Problem(p.path, p.wrong, p.example, str(path)) for p in reader.problems]
+    problems += _yielding(kinds, named)
     if problems:
         raise ContractInvalid(problems)
     return kinds
+
+
+def _yielding(kinds: Mapping[str, Kind], named: Mapping[str, Path]) -> list[Problem]:
+    """Faults of `key.yields_to`: a kind that is not there, or two that yield to each other."""
+    found = []
+    for kind in kinds.values():
+        for other in kind.yields_to:
+            if other not in kinds or other == kind.name or kind.name in kinds[other].yields_to:
+                known = ", ".join(k for k in kinds if k != kind.name) or "another kind"
+                wrong = f"cannot yield to {other!r}, which is no other kind or yields itself"
+                found.append(Problem("key.yields_to", wrong, f"one of {known}", str(named[kind.name])))
+    return found
 
 
 class _Reader:
@@ -71,6 +86,7 @@ class _Reader:
             key_title_en=key["title_en"],
             key_element=key.get("element"),
             pattern=key["pattern"],
+            yields_to=tuple(key.get("yields_to") or ()),
             fields=tuple(self.field(name, node) for name, node in (doc.get("fields") or {}).items()),
             lists=tuple(self.list_of(name, node) for name, node in (doc.get("lists") or {}).items()),
         )

@@ -73,7 +73,7 @@ def _query(kind: Kind, kinds: Kinds, item: ListOf, rule: DueRule, contract: Cont
 def _side(kind: Kind, kinds: Kinds, item: ListOf, rule: DueRule, contract: Contract, branch: Branch) -> str:
     record = ", ".join(f"CAST({quote(k)} AS VARCHAR)" for k in contract.key)
     per = "".join(f", {quote(name)} AS _per{i}" for i, name in enumerate(rule.per))
-    conditions = [usable(kind, kinds, item.dataset, branch.by)]
+    conditions = [usable(kind, kinds, contract, branch.by)]
     conditions += [f"CAST({quote(name)} AS VARCHAR) = {literal(value)}" for name, value in rule.where.items()]
     if item.filter:
         conditions.append(f"({item.filter})")

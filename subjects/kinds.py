@@ -91,7 +91,11 @@ class DueRule:
 
 @dataclass(frozen=True)
 class Kind:
-    """A subject kind. Only an identifier of the form `pattern` (whole match, RE2) makes a file."""
+    """A subject kind. Only an identifier of the form `pattern` (whole match, RE2) makes a file.
+
+    Where one column names subjects of several kinds, an identifier that fits two of them is nobody's, unless one kind
+    `yields_to` the other.
+    """
 
     name: str
     title: str
@@ -103,6 +107,7 @@ class Kind:
     fields: tuple[Field, ...]
     lists: tuple[ListOf, ...]
     due: tuple[DueRule, ...] = ()
+    yields_to: tuple[str, ...] = ()
 
     def field(self, name: str) -> Field | None:
         """The field of this name, or None."""
@@ -132,6 +137,6 @@ class Kind:
 Kinds = Mapping[str, Kind]
 
 
-def rivals(kind: Kind, kinds: Kinds, link: tuple[str, str]) -> tuple[str, ...]:
-    """The patterns of the other kinds that the same column names subjects of (a meter's holder may be either)."""
-    return tuple(k.pattern for k in kinds.values() if k.name != kind.name and link in k.links)
+def sharing(kind: Kind, kinds: Kinds, link: tuple[str, str]) -> tuple[Kind, ...]:
+    """The other kinds that the same column names subjects of (a meter's holder may be a person or an enterprise)."""
+    return tuple(k for k in kinds.values() if k.name != kind.name and link in k.links)

@@ -11,14 +11,17 @@ made anew. It reads the views `v_<dataset>` and the tables `loads` (dataset, loa
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import assert_never
 
 import duckdb
 
 from schemas.contract import Column, Contract
-from subjects.kinds import Candidate, Field, Kind, Kinds, ListOf, Pick, rivals
+from schemas.expressions import checks
+from subjects.kinds import Candidate, Field, Kind, Kinds, ListOf, Pick, sharing
 
 _NOTHING = "CAST(NULL AS VARCHAR)"
+_ANY_DAY = date(9998, 12, 31)  # an identifier's own checks do not depend on the day
 
 
 def view_name(dataset: str) -> str:
@@ -36,18 +39,16 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def usable(kind: Kind, kinds: Kinds, dataset: str, by: str) -> str:
-    """SQL predicate: column `by` holds an identifier of this kind and of no other that the column may name."""
-    mine = f"regexp_full_match({_text(by)}, {literal(kind.pattern)})"
-    others = [f"NOT regexp_full_match({_text(by)}, {literal(p)})" for p in rivals(kind, kinds, (dataset, by))]
-    return " AND ".join([mine, *others])
+def usable(kind: Kind, kinds: Kinds, contract: Contract, by: str) -> str:
+    """SQL predicate: column `by` holds an identifier of this kind, and of no other that the column may name."""
+    others = [k for k in sharing(kind, kinds, (contract.dataset, by)) if kind.name not in k.yields_to]
+    return " AND ".join([_valid(kind, contract, by), *(f"NOT ({_valid(other, contract, by)})" for other in others)])
 
 
-def linked(kind: Kind, kinds: Kinds, dataset: str, by: str) -> str:
-    """SQL predicate: column `by` names exactly one subject, of this kind or another that it may name."""
-    patterns = (kind.pattern, *rivals(kind, kinds, (dataset, by)))
-    found = " + ".join(f"CAST(regexp_full_match({_text(by)}, {literal(p)}) AS INTEGER)" for p in patterns)
-    return f"coalesce({found}, 0) = 1"
+def linked(kind: Kind, kinds: Kinds, contract: Contract, by: str) -> str:
+    """SQL predicate: column `by` names a subject, of this kind or another that it may name."""
+    everyone = (kind, *sharing(kind, kinds, (contract.dataset, by)))
+    return " OR ".join(f"coalesce({usable(k, kinds, contract, by)}, false)" for k in everyone)
 
 
 def query(kind: Kind, kinds: Kinds, contracts: Mapping[str, Contract], *, touched: bool) -> str:
@@ -90,8 +91,18 @@ def _fault(trial: str, values: list[str]) -> str:
     return ""
 
 
-def _mine(kind: Kind, kinds: Kinds, dataset: str, by: str, predicate: str | None, *, touched: bool) -> str:
-    parts = [usable(kind, kinds, dataset, by), _bucket(_text(by))]
+def _valid(kind: Kind, contract: Contract, by: str) -> str:
+    """The identifier has the kind's form; its check characters hold too, where the gate has not seen to it already."""
+    formed = f"regexp_full_match({_text(by)}, {literal(kind.pattern)})"
+    if kind.key_element is None or contract.column(by).element == kind.key_element:
+        return formed
+    key = Column(by, by, by, element=kind.key_element)
+    held = [c.ok for c in checks(key, _text(by), today=_ANY_DAY) if c.code in {"format", "checksum", "date"}]
+    return " AND ".join([formed, *held])
+
+
+def _mine(kind: Kind, kinds: Kinds, contract: Contract, by: str, predicate: str | None, *, touched: bool) -> str:
+    parts = [usable(kind, kinds, contract, by), _bucket(_text(by))]
     if predicate:
         parts.append(f"({predicate})")
     if touched:
@@ -140,7 +151,7 @@ def _pick(kind: Kind, kinds: Kinds, pick: Pick, contracts: Mapping[str, Contract
     wanted = [c for f in kind.fields for c in f.candidates if c.pick == pick]
     names = dict.fromkeys([c.column for c in wanted] + [c.valid_until for c in wanted if c.valid_until])
     columns = "".join(f", {_value(contract.column(n))} AS {quote('__' + n)}" for n in names)
-    mine = _mine(kind, kinds, pick.dataset, pick.by, pick.filter, touched=touched)
+    mine = _mine(kind, kinds, contract, pick.by, pick.filter, touched=touched)
     rows = f"SELECT {_text(pick.by)} AS _k, _load{columns} FROM {quote(view_name(pick.dataset))} WHERE {mine}"
     if contract.key != (pick.by,):
         newest = f"{quote(pick.latest)} DESC NULLS LAST, " if pick.latest else ""
@@ -156,7 +167,7 @@ def _list(kind: Kind, kinds: Kinds, item: ListOf, contracts: Mapping[str, Contra
         named = {**{c: c for c in item.columns}, **branch.extra}
         values = _struct({name: _value(contract.column(column)) for name, column in named.items()})
         key = _struct({c: quote(c) for c in contract.key})
-        mine = _mine(kind, kinds, item.dataset, branch.by, item.filter, touched=touched)
+        mine = _mine(kind, kinds, contract, branch.by, item.filter, touched=touched)
         sides.append(
             f"SELECT {_text(branch.by)} AS _k, _load, {quote(item.order)} AS _at, {{'key': {key}, 'side': {i}}} AS _tie, "
             f"{values} AS _values, {until} AS _until FROM {quote(view_name(item.dataset))} WHERE {mine}"

@@ -14,8 +14,10 @@ from schemas.contract import Column, Contract, Source, SubjectLink
 from subjects.histories import Histories
 
 DAY0 = datetime(2026, 3, 1, tzinfo=UTC)
-ANN, BOB, EVE = "990101199001010012", "990101199001010039", "990101199001010071"
-FIRM = "91990100MA00000000"
+ANN, BOB, EVE = "990101199001010019", "990101199001010035", "990101199001010078"
+MISTYPED = "990101199001010018"
+FIRM = "91990100MA00000073"
+BOTH = "919901204204020066"  # a valid citizen ID and a valid credit code
 
 PERSON = """
 kind: person
@@ -82,7 +84,7 @@ CONTRACTS = {
         contract(
             "permits",
             [
-                column("permit_no", key=1), column("citizen_id"), column("name"), column("kind"), column("valid_to", "date"),
+                column("permit_no", key=1), column("citizen_id", element="DE01001"), column("name"), column("kind"), column("valid_to", "date"),
                 column("fee", "decimal", precision=8, scale=2),
             ],
             [("person", "citizen_id")],
@@ -90,7 +92,7 @@ CONTRACTS = {
         contract(
             "marriages",
             [
-                column("cert_no", key=1), column("husband_id"), column("husband_name"), column("wife_id"), column("wife_name"),
+                column("cert_no", key=1), column("husband_id", element="DE01001"), column("husband_name"), column("wife_id", element="DE01001"), column("wife_name"),
                 column("registered_on", "date"),
             ],
             [("person", "husband_id"), ("person", "wife_id")],

@@ -72,6 +72,14 @@ def test_a_kind_stands_in_one_file_and_holds_something(tmp_path: Path) -> None:
         declaring.load(tmp_path / "c", CONTRACTS)
 
 
+def test_a_kind_yields_to_another_that_does_not_yield_itself(tmp_path: Path) -> None:
+    person = PERSON.replace("element: DE01001,", "element: DE01001, yields_to: [enterprise],")
+    enterprise = ENTERPRISE.replace("element: DE02001,", "element: DE02001, yields_to: [person],")
+    assert declaring.load(declare(tmp_path / "a", person, ENTERPRISE), CONTRACTS)["person"].yields_to == ("enterprise",)
+    assert len(faults(tmp_path / "b", person, enterprise)) == 2
+    assert faults(tmp_path / "c", person)[0].startswith("key.yields_to: cannot yield to 'enterprise'")
+
+
 def test_names_with_quotes_stay_inside_their_quotes(tmp_path: Path) -> None:
     evil = {k: replace(c, title="x'; DROP TABLE loads; --", provider="'") for k, c in CONTRACTS.items()}
     kinds = declaring.load(declare(tmp_path, PERSON, ENTERPRISE), evil)

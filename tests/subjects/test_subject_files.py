@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_city import ANN, BOB, CONTRACTS, DAY0, EVE, FIRM, City, reference
+from small_city import ANN, BOB, BOTH, CONTRACTS, DAY0, EVE, FIRM, MISTYPED, City, reference
 
 from ledger.database import Database, ledger_tables, subject_tables
 from ledger.subject_store import SubjectKey, SubjectStore
@@ -56,7 +56,7 @@ def databases() -> Iterator[tuple[Database, SubjectStore]]:
             db.dispose()
 
 
-identifiers = st.sampled_from([*PEOPLE, FIRM, "12345", None])
+identifiers = st.sampled_from([*PEOPLE, FIRM, MISTYPED, BOTH, "12345", None])
 rows = {
     "residents": st.fixed_dictionaries(
         {"citizen_id": st.sampled_from(PEOPLE), "name": st.sampled_from(NAMES), "birth_date": st.sampled_from(DATES)}
@@ -214,23 +214,24 @@ def test_a_row_that_moves_to_another_person_rebuilds_both(
     assert len(list(opened(store, BOB).items("permits"))) == 1
 
 
-def test_an_account_belongs_to_the_kind_its_holder_is_shaped_for_and_the_rest_is_counted(
+def test_an_account_belongs_to_the_kind_its_holder_is_valid_for_and_the_rest_is_counted(
     kinds: dict[str, Kind], ledger: Database, store: SubjectStore
 ) -> None:
     city = City()
-    both = "911231199001010012"
-    holders = [ANN, FIRM, both, "12345", None]
+    holders = [ANN, FIRM, BOTH, MISTYPED, "12345", None]
+    opened_on = date(2020, 1, 1)
     city.publish(
-        "accounts",
-        [{"account_no": f"A{i}", "holder_id": h, "opened_on": date(2020, 1, 1)} for i, h in enumerate(holders)],
+        "accounts", [{"account_no": f"A{i}", "holder_id": h, "opened_on": opened_on} for i, h in enumerate(holders)]
     )
     enterprise, person = run(city, kinds, ledger, store, buckets=2)
-    assert enterprise == Built("enterprise", 1, 0, {"accounts.holder_id": 3})
-    assert person == Built("person", 1, 0, {"accounts.holder_id": 3})
-    assert store.get("person", ANN)
-    assert store.get("enterprise", FIRM)
-    assert not store.get("person", both)
-    assert not store.get("enterprise", both)
+    assert enterprise == Built("enterprise", 1, 0, {"accounts.holder_id": 4})
+    assert person == Built("person", 1, 0, {"accounts.holder_id": 4})
+    assert [store.get("person", h) is not None for h in holders[:-1]] == [True, False, False, False, False]
+    assert [store.get("enterprise", h) is not None for h in holders[:-1]] == [False, True, False, False, False]
+    yielding = {**kinds, "enterprise": Kind(**{**kinds["enterprise"].__dict__, "yields_to": ("person",)})}
+    assert run(city, yielding, ledger, store) == [Built("person", 2, 0, {"accounts.holder_id": 3})]
+    assert store.get("person", BOTH)
+    assert not store.get("enterprise", BOTH)
 
 
 def test_open_entries_are_those_since_the_newest_of_the_other_list(
