@@ -27,15 +27,11 @@ from access.audit_seal import Signer
 from ledger import audit as store
 from ledger.audit import Head, Link
 from ledger.database import Database
-from schemas.errors import Retry
+from schemas.errors import AuditUnavailable
 
 _GENESIS = bytes(32)
 _BATCH = 512
 _PATIENCE_SECONDS = 15.0
-
-
-class AuditUnavailable(Retry):
-    """The audit entry could not be made durable, so nothing was disclosed."""
 
 
 @dataclass(frozen=True)

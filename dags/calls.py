@@ -7,14 +7,11 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hub.core import Hub
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def index() -> dict[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, task
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, task
 
 from dags import calls
 
@@ -11,7 +11,6 @@ with DAG(
     dag_id="catalog",
     description="资源目录: entries with what the runs measured",
     schedule=[Asset("hub://subjects")],
-    start_date=calls.START,
     catchup=False,
     max_active_runs=1,
     tags=["hub"],
@@ -29,8 +28,7 @@ with DAG(
 with DAG(
     dag_id="upkeep",
     description="台账补记、基线压缩、落地清理、逾期提醒",
-    schedule="30 3 * * *",
-    start_date=calls.START,
+    schedule=CronTriggerTimetable("30 19 * * *", timezone="UTC", run_immediately=False),
     catchup=False,
     max_active_runs=1,
     tags=["hub"],

@@ -16,8 +16,9 @@ SUBJECTS = Asset("hub://subjects")
 with DAG(
     dag_id="subjects",
     description="一人一档、一企一档: one file per person, enterprise, …",
-    schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("*/15 * * * *", timezone="UTC"), assets=[PUBLISHED]),
-    start_date=calls.START,
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("*/15 * * * *", timezone="UTC", run_immediately=False), assets=[PUBLISHED]
+    ),
     catchup=False,
     max_active_runs=1,
     tags=["hub"],

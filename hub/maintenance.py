@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from catalog import entries
 from hub import notify, pipeline
 from hub.core import Hub
+from hub.web import catalog_entries
 from lake import upkeep as lake_upkeep
 from lake.durable import write_atomically
 from ledger import contracts, loads, runs
@@ -40,7 +40,7 @@ def rebuild(hub: Hub) -> dict[str, Any]:
 
 def write_catalog(hub: Hub) -> dict[str, Any]:
     """Write every entry to HOME/catalog.json, for those who harvest files; returns how many."""
-    found = entries.build(contracts.applied(hub.ledger), loads.latest(hub.ledger), hub.clock())
+    found = catalog_entries(hub)
     text = json.dumps([e.to_json() for e in found], ensure_ascii=False, indent=1, default=str)
     write_atomically(hub.settings.home.absolute() / "catalog.json", text.encode())
     return {"entries": len(found)}

@@ -87,7 +87,7 @@ def apply(hub: Hub, paths: tuple[Path, ...], *, because: str | None = None) -> t
 def compile_index(hub: Hub) -> None:
     """Write the index and the pools from the applied contracts; with `airflow_url` set, create the pools as well."""
     applied = contracts.applied(hub.ledger)
-    index = {name: entry(contract) for name, contract in sorted(applied.items())}
+    index = {name: entry(contract, hub.settings.timezone) for name, contract in sorted(applied.items())}
     pools = {
         contract.pool: {"slots": POOL_SLOTS, "description": contract.provider, "include_deferred": False}
         for contract in sorted(applied.values(), key=lambda c: c.pool)
@@ -101,12 +101,13 @@ def compile_index(hub: Hub) -> None:
         _create_pools(hub, pools)
 
 
-def entry(contract: Contract) -> dict[str, Any]:
+def entry(contract: Contract, timezone: str) -> dict[str, Any]:
     """One dataset's line in the index: what its DAG is made of."""
     return {
         "title": contract.title,
         "provider": contract.provider,
         "schedule": contract.schedule or _schedule(contract),
+        "timezone": timezone,
         "pool": contract.pool,
         "tags": sorted({contract.provider, f"share:{contract.share_type}", contract.source.kind, *contract.tags}),
         "doc": document(contract),

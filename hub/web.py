@@ -14,6 +14,7 @@ from access.audit import AuditLog, pseudonym
 from access.audit_seal import Signer
 from access.tokens import Token, Tokens
 from catalog import entries
+from catalog.entries import Entry
 from hub import subject_files
 from hub.core import Hub
 from ledger import contracts, loads
@@ -22,8 +23,10 @@ from prefill import answer, sources
 from prefill.answer import Answer
 from prefill.forms import Form
 from prefill.seal import SealKey
+from schemas.masking import mask
 from serving.app import create_app
 from serving.services import Portal, Sample, Select, Services
+from subjects.due import Due
 from subjects.file import SubjectFile
 
 PORTAL_CLIENT = "demo-portal"
@@ -39,7 +42,7 @@ def services(hub: Hub) -> Services:
     """Everything the routes call."""
     forms, kinds = subject_files.forms(hub), subject_files.kinds(hub)
     tokens = Tokens([hub.key("token")], issuer=hub.settings.api_url)
-    chain = f"api-{hub.clock():%Y%m%dT%H%M%S}-{os.getpid()}"
+    chain = f"api-{hub.clock():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
     log = AuditLog(hub.audit, chain=chain, signer=Signer(hub.key("audit")), clock=hub.clock)
 
     def issue(client_id: str, secret: str) -> Token:
@@ -50,7 +53,7 @@ def services(hub: Hub) -> Services:
         return clients.require_active(hub.ledger, tokens.verify(token, now=hub.clock())).id
 
     return Services(
-        entries=lambda: entries.build(contracts.applied(hub.ledger), loads.latest(hub.ledger), hub.clock()),
+        entries=partial(catalog_entries, hub),
         history=partial(loads.history, hub.ledger),
         forms=lambda: forms,
         kinds=lambda: kinds,
@@ -65,6 +68,12 @@ def services(hub: Hub) -> Services:
         timezone=hub.settings.timezone,
         portal=_portal(hub, forms),
     )
+
+
+def catalog_entries(hub: Hub) -> tuple[Entry, ...]:
+    """The catalog as it is now: contracts, newest loads, and how each dataset's last run ended."""
+    applied, newest = contracts.applied(hub.ledger), loads.latest(hub.ledger)
+    return entries.build(applied, newest, hub.clock(), loads.conditions(hub.ledger))
 
 
 def prefiller(hub: Hub) -> Callable[[Form, SubjectFile, Select], Answer]:
@@ -94,6 +103,14 @@ def _portal(hub: Hub, forms: dict[str, Form]) -> Portal | None:
 
     def samples(form: str) -> Sequence[Sample]:
         found = [d for d in subject_files.falling_due(hub, 60) if d.form == form][:3]
-        return [Sample(d.identifier, f"{d.valid_to:%Y-%m-%d}") for d in found]
+        return [Sample(d.identifier, f"{_masked_name(hub, d)} · {d.valid_to:%Y-%m-%d}") for d in found]
 
     return Portal(PORTAL_CLIENT, PORTAL_PURPOSE, hub.key("form-proof"), samples)
+
+
+def _masked_name(hub: Hub, found: Due) -> str:
+    """The subject's name as a list of samples may show it."""
+    file, kind = subject_files.subject(hub, found.kind, found.identifier), subject_files.kind_of(hub, found.kind)
+    held = file.held("name") if file else None
+    element = next((f.element for f in kind.fields if f.name == "name"), None)
+    return mask(element, str(held.value)) if held else mask(kind.key_element, found.identifier)

@@ -11,7 +11,8 @@
     │   └── JudgeFailed       the judge and the sieve disagree, or an expectation raised
     ├── Retry                 the same call may succeed later
     │   ├── SourceUnreachable the network or the server does not answer
-    │   └── Busy              a lease or a lock is held by somebody else
+    │   ├── Busy              a lease or a lock is held by somebody else
+    │   └── AuditUnavailable  the audit entry could not be made durable, so nothing was disclosed
     ├── Quarantine            this row, not the run: the row is set aside with a reason
     └── Refuse                the caller asked for what it may not have, or for nothing that exists
         ├── Unauthenticated   no token, or one that is expired, revoked or not ours
@@ -129,6 +130,10 @@ class SourceUnreachable(Retry):
 
 class Busy(Retry):
     """A lease or a lock is held by somebody else."""
+
+
+class AuditUnavailable(Retry):
+    """The audit entry could not be made durable, so nothing was disclosed."""
 
 
 class Quarantine(HubError):

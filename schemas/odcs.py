@@ -105,13 +105,14 @@ def _standard_problems(document: dict[str, Any]) -> list[Problem]:
     from pydantic import ValidationError
 
     errors = sorted(_validator().iter_errors(document), key=lambda e: list(map(str, e.absolute_path)))
-    problems = [Problem(_path(leaf.absolute_path), leaf.message[:300], _hint(leaf)) for leaf in map(_leaf, errors)]
+    found = [Problem(_path(leaf.absolute_path), leaf.message[:300], _hint(leaf)) for leaf in map(_leaf, errors)]
+    problems = [p for p in dict.fromkeys(found) if not _follows(p, found)]
     if problems:
         return problems
     try:
         OpenDataContractStandard.model_validate(document)
     except ValidationError as error:
-        return [Problem(_path(e["loc"]), e["msg"]) for e in error.errors()]
+        return [Problem(_path(e["loc"]), e["msg"], "the form of the ODCS 3.2 reference") for e in error.errors()]
     return []
 
 
@@ -120,6 +121,14 @@ def _leaf(error: SchemaError) -> SchemaError:
     while error.context:
         error = max(error.context, key=lambda e: len(e.absolute_path))
     return error
+
+
+def _follows(problem: Problem, all_found: list[Problem]) -> bool:
+    """Whether a property is only "unexpected" because another fault, there or below, kept its part from matching."""
+    others = (p for p in all_found if "Unevaluated" not in p.wrong)
+    return "Unevaluated" in problem.wrong and any(
+        problem.path == "-" or p.path.startswith(problem.path) for p in others
+    )
 
 
 def _path(parts: Any) -> str:
@@ -135,7 +144,11 @@ def _hint(error: SchemaError) -> str:
         return f"one of {', '.join(map(str, wanted[:12]))}"
     if error.validator == "required":
         return f"add {error.message.split(chr(39))[1]}: …"
-    return f"{error.validator}: {wanted}"[:120] if error.validator in {"type", "pattern"} else ""
+    if error.validator == "additionalProperties" and isinstance(error.schema, dict):
+        return f"one of {', '.join(list(error.schema.get('properties', ()))[:12])}"
+    if error.validator == "unevaluatedProperties":
+        return f"customProperties: [{{property: …, value: …, vendor: {VENDOR}}}]"
+    return f"{error.validator}: {wanted}"[:120]
 
 
 class _Reader:

@@ -37,6 +37,7 @@ class Bench:
     root: Path
     zygote: "Zygote"
     rows: dict[str, Row] = field(default_factory=dict)
+    kept: dict[str, tuple[str, int]] = field(default_factory=dict)
     trials: int = 0
 
     def __post_init__(self) -> None:
@@ -50,7 +51,7 @@ class Bench:
 
     def source(self, rows: dict[str, Row]) -> None:
         """Make the department hold exactly these rows."""
-        self.rows = rows
+        self.rows, self.kept = rows, self.current()
         with sqlite3.connect(self.drop / "people.db") as db:
             db.execute('CREATE TABLE IF NOT EXISTS "人口" ("身份证号" TEXT, "姓名" TEXT, n INTEGER)')
             db.execute('DELETE FROM "人口"')
@@ -80,7 +81,9 @@ class Bench:
             return sorted(json.loads(k)[0] for (k,) in con.execute("SELECT _key FROM q").fetchall())
 
     def expected(self) -> dict[str, tuple[str, int]]:
-        return {k: (name, n) for k, (_, name, n) in self.rows.items() if name}
+        """What is to be published: each good row, and of each bad one the last good version, if there was one."""
+        wanted = {k: (name, n) if name else self.kept.get(k) for k, (_, name, n) in self.rows.items()}
+        return {k: v for k, v in wanted.items() if v is not None}
 
     def check_loads(self) -> None:
         """D and H: every committed load is whole, as its commit says, and no key stands twice in one."""

@@ -10,9 +10,8 @@ from access import audit_verify, clients
 from access.audit_seal import Checker, Signer
 from catalog import entries, search
 from hub.commands.common import Dataset, Json, hub, output
-from hub.core import Hub
+from hub.web import catalog_entries
 from ledger import clients as client_tables
-from ledger import contracts, loads
 from ledger.clients import Grant
 from schemas.errors import NotFound, Stop
 
@@ -28,7 +27,7 @@ def catalog_list(
     query: Annotated[str, typer.Argument(help="words to search for, in Chinese or English")] = "", as_json: Json = False
 ) -> None:
     """List catalog entries, all or those that match."""
-    found = _entries(hub())
+    found = catalog_entries(hub())
     if query:
         found = tuple(search.search(found, query))
     rows = [
@@ -42,7 +41,7 @@ def catalog_list(
 @catalog_app.command("show")
 def catalog_show(dataset: Dataset, as_json: Json = False) -> None:
     """Show one entry: the guide's metadata, its items, what was measured."""
-    entry = entries.find(_entries(hub()), dataset)
+    entry = entries.find(catalog_entries(hub()), dataset)
     if entry is None:
         raise NotFound(f"no entry {dataset!r} in the catalog", todo="hub catalog list")
     value = entry.to_json()
@@ -121,7 +120,3 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(client_app, name="client")
     app.add_typer(audit_app, name="audit")
     app.command()(serve)
-
-
-def _entries(it: Hub) -> tuple[entries.Entry, ...]:
-    return entries.build(contracts.applied(it.ledger), loads.latest(it.ledger), it.clock())

@@ -9,14 +9,14 @@ import servers
 from sqlalchemy import delete, update
 
 from access import clients
-from access.audit import AuditLog, AuditUnavailable, Entry
+from access.audit import AuditLog, Entry
 from access.audit_seal import Checker, Signer
 from access.audit_verify import verify
 from ledger import clients as store
 from ledger.audit import entry_table
 from ledger.clients import Grant
 from ledger.database import Database, audit_tables, ledger_tables
-from schemas.errors import Forbidden
+from schemas.errors import AuditUnavailable, Forbidden
 
 pytestmark = pytest.mark.needs_postgres
 AT = datetime(2026, 3, 1, 8, tzinfo=UTC)

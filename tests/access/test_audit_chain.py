@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from access.audit import AuditLog, AuditUnavailable, Entry, chained, pseudonym
+from access.audit import AuditLog, Entry, chained, pseudonym
 from access.audit_seal import Checker, Signer
 from access.audit_verify import verify
 from ledger import audit as store
 from ledger.database import Database, audit_tables
+from schemas.errors import AuditUnavailable
 
 AT = datetime(2026, 3, 1, 8, tzinfo=UTC)
 SIGNER = Signer(b"s" * 32)

@@ -9,9 +9,10 @@ from urllib.parse import unquote
 import pytest
 from serving_city import ID, City, Http
 
-from access.audit import AuditUnavailable, Entry
+from access.audit import Entry
 from ledger import audit as audit_store
 from ledger import clients as client_store
+from schemas.errors import AuditUnavailable
 from serving import rendering
 from serving.words import WORDS
 

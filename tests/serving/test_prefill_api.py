@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from serving_city import ID, PURPOSE, SIGNER, City, Http
 
-from access.audit import AuditUnavailable, Entry
+from access.audit import Entry
 from access.audit_seal import Checker
 from access.audit_verify import verify
 from ledger import audit as audit_store
+from schemas.errors import AuditUnavailable
 
 FORM = "hk_macao_permit_renewal"
 WISH = {"form": FORM, "subject": ID, "purpose": PURPOSE}
