@@ -92,7 +92,8 @@ CONTRACTS = {
         contract(
             "marriages",
             [
-                column("cert_no", key=1), column("husband_id", element="DE01001"), column("husband_name"), column("wife_id", element="DE01001"), column("wife_name"),
+                column("cert_no", key=1), column("husband_id", element="DE01001"), column("husband_name"), column("wife_id", element="DE01001"),
+                column("wife_name"),
                 column("registered_on", "date"),
             ],
             [("person", "husband_id"), ("person", "wife_id")],

@@ -44,10 +44,8 @@ def test_every_value_names_its_source_and_who_says_otherwise(file: SubjectFile, 
     assert lines[1] == f"  公民身份号码 Citizen ID: {ANN}"
     assert lines[2] == "  姓名 Name: 安某某  ← residents局 Bureau of residents · residents.name · 2026-03-02 · #1"
     assert lines[3] == "    ≠ 安某人  ← permits局 Bureau of permits · permits.name · 2026-03-02 · #1"
-    assert (
-        any(line.startswith("  base_amount base amount: 9.00 至 until 2027-01-01") for line in lines)
-        or "fee栏" in lines[5]
-    )
+    fee = "  fee栏 base amount: 9.00 至 until 2027-01-01  ← permits局 Bureau of permits · permits.fee · 2026-03-02 · #1"
+    assert fee in lines
     assert "    - permit_no栏 P1, kind栏 a, valid_to栏 2027-01-01  ← permits 2026-03-02" in lines
     assert f"    - cert_no栏 M1, spouse_id {BOB}, spouse_name 白某某  ← marriages 2026-03-02" in lines
     assert "  accounts表 accounts table: 0" in lines
