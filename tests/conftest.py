@@ -8,6 +8,7 @@ import pytest
 import servers
 
 PREFIX = "NEEDS: "
+MARKS = {"postgres_url": "needs_postgres", "mariadb_url": "needs_mariadb", "chromium": "needs_chromium"}
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +42,14 @@ def _want(need: servers.Need) -> None:
         if os.environ.get("CI") == "true":
             pytest.fail(need.reason, pytrace=False)
         pytest.skip(need.reason)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with the server it wants, so that `-m "not needs_mariadb"` leaves those out."""
+    for item in items:
+        for fixture, mark in MARKS.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(mark)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

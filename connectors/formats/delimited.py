@@ -38,17 +38,9 @@ def _batches(text: TextIO, source: Source, where: str) -> Iterator[pa.RecordBatc
     delimiter = str(settings.get("delimiter") or ("\t" if Path(source.table).suffix == ".tsv" else ","))
     csv.field_size_limit(LONGEST_FIELD)
     reader = csv.reader(lines(text, source.encoding), delimiter=delimiter, strict=True)
-    records = _records(reader, where)
-    header = Header.find(records, int(settings.get("header_row", 1)), where)
-    yield from numbered(header.names, _even(records, reader, header, where), where)
-
-
-def _records(reader: "Reader", where: str) -> Iterator[list[str]]:
-    """Records that are not blank lines."""
     try:
-        for record in reader:
-            if record:
-                yield record
+        header = Header.find((record for record in reader if record), int(settings.get("header_row", 1)), where)
+        yield from numbered(header.names, _even(reader, header), where)
     except csv.Error as error:
         raise SourceDamaged(
             f"{where}: the record that ends at line {reader.line_num} cannot be read ({error})",
@@ -57,15 +49,19 @@ def _records(reader: "Reader", where: str) -> Iterator[list[str]]:
         ) from None
 
 
-def _even(records: Iterator[list[str]], reader: "Reader", header: Header, where: str) -> Iterator[list[str]]:
+def _even(reader: "Reader", header: Header) -> Iterator[list[str]]:
+    """Records of the header's width; blank lines are none."""
     width, named = header.width, len(header.names)
-    for record in records:
+    for record in reader:
         if len(record) != width:
+            if not record:
+                continue
             raise SourceDamaged(
-                f"{where}: line {reader.line_num} has {len(record)} fields where the header has {width}",
+                f"{header.where}: line {reader.line_num} has {len(record)} fields where the header has {width}",
                 todo="ask for the file again; a separator inside a value wants quotes",
                 line=reader.line_num,
             )
         if width != named:
             header.check(record, f"line {reader.line_num}")
-        yield record[:named]
+            record = record[:named]
+        yield record

@@ -61,13 +61,11 @@ def _flat(path: Path, source: Source, where: str) -> Iterator[Flat]:
     for number, record in enumerate(_records(path, source, where), 1):
         if not isinstance(record, dict):
             raise SourceDamaged(f"{where}: record {number} is no object", todo="ask for one JSON object a record")
-        flat: Flat = {}
-        for name, value in flatten(record):
-            if name in flat:
-                raise SourceDamaged(
-                    f"{where}: record {number} has two values for {name!r}", todo="ask for distinct names"
-                )
-            flat[name] = value
+        pairs = list(flatten(record))
+        flat = dict(pairs)
+        if len(flat) != len(pairs):
+            twice = _twice([name for name, _ in pairs])[0]
+            raise SourceDamaged(f"{where}: record {number} has two values for {twice!r}", todo="ask for distinct names")
         yield flat
 
 
@@ -140,7 +138,11 @@ class _Object(dict[str, Any]):
 
     @classmethod
     def of(cls, pairs: list[tuple[str, Any]]) -> "_Object":
-        found = cls()
-        for key, value in pairs:
-            found[key] = value
+        found = cls(pairs)
+        if len(found) != len(pairs):
+            found.twice = _twice([key for key, _ in pairs])
         return found
+
+
+def _twice(names: list[str]) -> tuple[str, ...]:
+    return tuple(name for name in dict.fromkeys(names) if names.count(name) > 1)

@@ -11,10 +11,10 @@ from sqlalchemy import Engine
 from connectors.batches import text_schema
 from connectors.bounds import Bound, Horizon, Value, bound, start
 from connectors.interface import Closing, Part, Probe, Reading, SourceColumn
+from connectors.sql import introspection
 from connectors.sql.address import address, engine, shown
 from connectors.sql.dialect import Dialect, numeric
 from connectors.sql.faults import told
-from connectors.sql.introspection import Table, quote, table, tables
 from connectors.sql.sessions import session
 from schemas.contract import Column, Source
 from schemas.errors import SourceMissing
@@ -55,22 +55,22 @@ class SqlConnector(Closing):
 
     def tables(self) -> tuple[str, ...]:
         """Tables and views of the default schema by name, those of PostgreSQL's other schemas as `schema.table`."""
-        return tables(self.engine, self.where)
+        return introspection.tables(self.engine, self.where)
 
-    def describe(self, table_name: str, /) -> tuple[SourceColumn, ...]:
+    def describe(self, table: str) -> tuple[SourceColumn, ...]:
         """The table's columns; SourceMissing lists the tables that exist."""
-        return table(self.engine, self.where, table_name).columns
+        return introspection.table(self.engine, self.where, table).columns
 
-    def sample(self, table_name: str, n: int, /) -> pa.Table:
+    def sample(self, table: str, n: int) -> pa.Table:
         """The first `n` rows that the database gives."""
-        found = table(self.engine, self.where, table_name)
+        found = introspection.table(self.engine, self.where, table)
         with told(self.where, self.engine), closing(session(self.engine, self.clock)) as dialect:
             sql, schema = self._select(dialect, found)
             return pa.Table.from_batches(dialect.rows(f"{sql} LIMIT {int(n)}", (), schema), schema)
 
     def read(self, columns: Sequence[Column], watermark: str | None) -> Reading:
         """Open the snapshot and take the bound; rows stream when the part is consumed."""
-        target = table(self.engine, self.where, self.source.table)
+        target = introspection.table(self.engine, self.where, self.source.table)
         self._check(target, columns)
         cursor = self._cursor(target, columns)
         last = Bound.from_json(watermark) if watermark and cursor else None
@@ -97,7 +97,9 @@ class SqlConnector(Closing):
         if self._engine is not None:
             self._engine.dispose()
 
-    def _part(self, dialect: Dialect, target: Table, cursor: SourceColumn | None, last: Bound | None) -> Part:
+    def _part(
+        self, dialect: Dialect, target: introspection.Table, cursor: SourceColumn | None, last: Bound | None
+    ) -> Part:
         sql, schema = self._select(dialect, target)
         parameters: tuple[Value, ...] = ()
         if cursor and last:
@@ -113,18 +115,20 @@ class SqlConnector(Closing):
         with told(self.where, self.engine):
             yield from dialect.rows(sql, parameters, schema)
 
-    def _bound(self, dialect: Dialect, target: Table, cursor: SourceColumn, horizon: Horizon) -> Bound | None:
+    def _bound(
+        self, dialect: Dialect, target: introspection.Table, cursor: SourceColumn, horizon: Horizon
+    ) -> Bound | None:
         newest = dialect.newest(cursor, self._quote(cursor), target.quoted)
         if newest is None:
             return None
         return bound(newest, horizon, dialect.zone(cursor, self.source.timezone), numeric=numeric(cursor))
 
-    def _select(self, dialect: Dialect, target: Table) -> tuple[str, pa.Schema]:
+    def _select(self, dialect: Dialect, target: introspection.Table) -> tuple[str, pa.Schema]:
         shown_as = [dialect.expression(c, self._quote(c)) for c in target.columns]
         schema = text_schema([c.name for c in target.columns], [c.type for c in target.columns])
         return f"SELECT {', '.join(shown_as)} FROM {target.quoted}", schema
 
-    def _check(self, target: Table, columns: Sequence[Column]) -> None:
+    def _check(self, target: introspection.Table, columns: Sequence[Column]) -> None:
         there = [c.name for c in target.columns]
         gone = [c.source for c in columns if c.source not in there]
         if gone:
@@ -133,7 +137,7 @@ class SqlConnector(Closing):
                 todo="correct physicalName in the contract, or ask the department what became of it",
             )
 
-    def _cursor(self, target: Table, columns: Sequence[Column]) -> SourceColumn | None:
+    def _cursor(self, target: introspection.Table, columns: Sequence[Column]) -> SourceColumn | None:
         """The source column of the contract's cursor; a snapshot needs none."""
         if self.source.cursor is None or self.source.sync == "snapshot":
             return None
@@ -146,4 +150,4 @@ class SqlConnector(Closing):
         )
 
     def _quote(self, column: SourceColumn) -> str:
-        return quote(self.engine, column.name)
+        return introspection.quote(self.engine, column.name)

@@ -92,8 +92,9 @@ class MariaDb:
 
     def close(self) -> None:
         """Closing the connection ends the transaction and any stream, whose unread rest the driver would else fetch."""
+        if self.connection._result:
+            self.connection._result.unbuffered_active = False
         if self.connection.open:
-            self.connection._result = None
             self.connection.close()
 
     def _one(self, sql: str, parameters: tuple[Any, ...] | None = None) -> tuple[Any, ...]:

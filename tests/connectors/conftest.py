@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import servers
 from connector_stages import (
+    SERVERS,
     TOKEN,
     CsvStage,
     JsonlStage,
@@ -19,7 +20,7 @@ from connector_stages import (
     http_server,
 )
 
-KINDS = ("sqlite", "postgres", "mariadb", "csv", "csv-gb18030", "xlsx", "jsonl", "rest")
+KINDS = ("sqlite", *SERVERS, "csv", "csv-gb18030", "xlsx", "jsonl", "rest")
 _numbers = count(1)
 
 

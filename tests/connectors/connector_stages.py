@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import openpyxl
 import pyarrow.parquet as pq
+import pytest
 import servers
 from sqlalchemy import NullPool, create_engine, make_url
 
@@ -25,6 +26,7 @@ from connectors import Connector, decode, open_source
 from schemas.contract import Column, Source
 
 TOKEN = "token-that-nobody-may-see-51c0"
+SERVERS = tuple(pytest.param(name, marks=getattr(pytest.mark, f"needs_{name}")) for name in ("postgres", "mariadb"))
 Rows = Sequence[Sequence[str | None]]
 
 

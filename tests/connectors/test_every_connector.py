@@ -3,7 +3,7 @@
 import traceback
 
 import pytest
-from connector_stages import FileStage, RestStage, Stage, columns
+from connector_stages import SERVERS, FileStage, RestStage, Stage, columns
 
 from schemas.errors import HubError, SourceDenied, SourceMissing, SourceUnreachable
 
@@ -125,14 +125,14 @@ def test_a_missing_table_is_named_with_those_that_exist(stage: Stage) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("stage", ["postgres", "mariadb", "rest"], indirect=True)
+@pytest.mark.parametrize("stage", [*SERVERS, "rest"], indirect=True)
 def test_a_source_that_does_not_answer_is_unreachable(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("connectors.client.TRIES", 1)
     with pytest.raises(SourceUnreachable, match=r"127\.0\.0\.1"), stage.open(stage.unreachable()) as connector:
         connector.probe()
 
 
-@pytest.mark.parametrize("stage", ["postgres", "mariadb", "rest"], indirect=True)
+@pytest.mark.parametrize("stage", [*SERVERS, "rest"], indirect=True)
 def test_a_wrong_password_is_denied_and_not_shown(stage: Stage) -> None:
     stage.write(["id"], [["1"]])
     user = stage.source() and stage.secret.partition(":")[0]
