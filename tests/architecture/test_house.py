@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 ROOMS: list[str] = PROJECT["tool"]["importlinter"]["root_packages"]
 REGISTRY_ADDRESS = re.compile(
-    r'(^|--)(extra-)?index-url|trusted-host|"resolved": *"http|registry *= *"http|url *= *"http[^"]*\.(whl|tar\.gz)"'
+    r'(^|--)(extra-)?index-url|trusted[-]host|"resolved": *"http|registry *= *"http|url *= *"http[^"]*\.(whl|tar\.gz)"'
     r"|https?://[^\s\"']+/simple\b|files\.pythonhosted"
 )
 
@@ -108,7 +108,7 @@ def test_no_tracked_file_tells_where_packages_come_from() -> None:
         "--extra" + "-index-url=x",
         "index" + "-url = x",
         '"resolved": ' + '"https://r/x"',
-        'url = "https://h/a' + '.whl"',
+        "url = " + '"https://h/a.whl"',
         "https://m.example" + "/simple",
     ],
 )
