@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from prefill import paths
 from schemas.codes import REGION, code_list
-from schemas.contract import Contract
+from schemas.contract import Column, Contract
 from schemas.elements import ELEMENTS
 from schemas.errors import ContractInvalid, Problem
 from subjects import declared_file
@@ -28,7 +28,8 @@ class Option:
 class FormField:
     """One field. `path` is None where the applicant types it; `suppliers` are the datasets that may hold it, the authoritative first.
 
-    `labels` and `labels_en` name the codes it may hold, in Chinese where there is no English; `element` is its data element.
+    `labels` and `labels_en` name the codes it may hold, in Chinese where there is no English; `element` is its data element;
+    `decimal` numbers are shown without the zeros behind the point.
     """
 
     name: str
@@ -44,6 +45,7 @@ class FormField:
     labels: Mapping[str, str] = field(default_factory=dict)
     labels_en: Mapping[str, str] = field(default_factory=dict)
     suppliers: tuple[str, ...] = ()
+    decimal: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,23 +146,27 @@ def _field(
 
 
 def _bound(plain: FormField, path: paths.Path, kind: Kind, contracts: Mapping[str, Contract]) -> FormField:
-    element: str | None
-    labels: Mapping[str, str]
-    suppliers: tuple[str, ...]
+    column: Column | None = None
+    suppliers: tuple[str, ...] = ()
+    element = kind.key_element
     match path:
         case paths.IdPath():
-            element, labels, suppliers = kind.key_element, {}, ()
+            pass
         case paths.FieldPath(field=name):
             found = next(f for f in kind.fields if f.name == name)
             suppliers = tuple(dict.fromkeys(c.pick.dataset for c in found.candidates))
             first = found.candidates[0]
-            element, labels = found.element, contracts[first.pick.dataset].column(first.column).labels
+            element, column = found.element, contracts[first.pick.dataset].column(first.column)
         case paths.LatestPath(dataset=dataset, source=source):
             column = contracts[dataset].column(source)
-            element, labels, suppliers = column.element, column.labels, (dataset,)
+            element, suppliers = column.element, (dataset,)
+        case _:
+            assert_never(path)
+    labels = column.labels if column else {}
     zh, en = _labels(element)
     chosen, chosen_en = {o.value: o.label for o in plain.options}, {o.value: o.label_en for o in plain.options}
-    bound = {"path": path, "element": element, "suppliers": suppliers}
+    decimal = column is not None and column.type == "decimal"
+    bound = {"path": path, "element": element, "suppliers": suppliers, "decimal": decimal}
     return FormField(
         **{**plain.__dict__, **bound, "labels": {**zh, **labels, **chosen}, "labels_en": {**en, **chosen_en}}
     )

@@ -39,7 +39,13 @@ def shown(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def display(value: Value, labels: Mapping[str, str], endless: str) -> str:
-    """The value as people read it: a code by its label, the endless date by its word."""
+def display(value: Value, labels: Mapping[str, str], endless: str, *, decimal: bool = False) -> str:
+    """The value as people read it: a code by its label, the endless date by its word, a decimal without idle zeros.
+
+    >>> display("200.5000", {}, "长期", decimal=True), display("200.0000", {}, "长期", decimal=True), display("100", {}, "长期")
+    ('200.5', '200', '100')
+    """
     text = shown(value)
+    if decimal and "." in text:
+        text = text.rstrip("0").rstrip(".")
     return endless if text == ENDLESS else labels.get(text, text)
