@@ -21,7 +21,7 @@ SETTINGS_HEAD = """\
 <!-- Written by docs/generate.py from hub/settings.py. Do not edit. -->
 
 Every setting is an environment variable. The environment is read once, when a process of the hub starts. Variables marked 🔒 hold
-secrets; they are masked wherever settings are shown. `HOME` below stands for the folder that `HUB_HOME` names.
+secrets, or may; they are masked or left out wherever settings are shown. `HOME` below stands for the folder that `HUB_HOME` names.
 
 | variable | default | what it is |
 | --- | --- | --- |
@@ -48,7 +48,7 @@ def _row(name: str, field: FieldInfo) -> str:
     default = "" if field.default in (None, "") else f"`{field.default}`"
     limits = "".join(f" (at least {m.ge})" for m in field.metadata if hasattr(m, "ge"))
     help_text = " ".join((field.description or "").split()).replace("|", "\\|")
-    lock = "🔒 " if SecretStr in _flat(field.annotation) else ""
+    lock = "🔒 " if SecretStr in _flat(field.annotation) or not field.repr else ""
     return f"| `{name}` | {default} | {lock}{help_text}{limits}{_choices(field.annotation)} |"
 
 

@@ -78,7 +78,8 @@ def answer(line: socket.socket) -> int:
         body += line.recv(1 << 20)
     child = os.fork()
     if child == 0:
-        run(*json.loads(body), streams)
+        arguments, environment, folder = json.loads(body)
+        run(arguments, environment, folder, streams)
     for stream in streams:
         os.close(stream)
     _, status = os.waitpid(child, 0)
@@ -103,7 +104,7 @@ def run(arguments: list[str], environment: dict[str, str], folder: str, streams:
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:  # noqa: BLE001 - a child that forked must never return into its parent's code
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from connectors import options
 from hub.settings import Settings
@@ -44,6 +45,12 @@ def test_generated_pages_are_current() -> None:
 
 def test_every_setting_has_a_help_text() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_settings_never_show_a_secret() -> None:
+    canary = "c4nary"
+    settings = Settings(ledger_url=f"postgresql://hub:{canary}@db/x", subject_key=SecretStr(canary))
+    assert canary not in f"{settings!r}{settings}"
 
 
 def custom_properties() -> set[str]:
