@@ -93,7 +93,7 @@ def judge(hub: Hub, run_id: str) -> Run:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         deliveries = (
-            (landed.source, connectors.decode(path, landed.media, contract.source))
+            (landed.source, connectors.decode(path, landed.media, contract.source, name=landed.source))
             for landed, path in landing.files(hub.lake, manifest)
         )
         crash.point("judge.before-verdict")

@@ -39,7 +39,11 @@ class Landed:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The facts of one read. `watermark` is the connector's own text; `complete` means that an absent key was deleted."""
+    """The facts of one read.
+
+    `watermark` is the connector's own text; `complete` means that an absent key was deleted; `note` is what a person should know
+    of the read (an overlap instead of a bound, for one).
+    """
 
     dataset: str
     run: str
@@ -48,6 +52,7 @@ class Manifest:
     complete: bool
     consistent: bool
     landed_at: str
+    note: str = ""
 
     @property
     def bytes(self) -> int:
@@ -82,7 +87,9 @@ def land(
         for part in source.parts():
             files.append(_land_part(target, part, progress or (lambda _n: None)))
             crash.point("land.part")
-        manifest = Manifest(dataset, run, tuple(files), source.watermark, source.complete, source.consistent, landed_at)
+        manifest = Manifest(
+            dataset, run, tuple(files), source.watermark, source.complete, source.consistent, landed_at, source.note
+        )
     sync_folder(target)
     crash.point("land.before-manifest")
     write_atomically(target / MANIFEST, json.dumps(asdict(manifest), ensure_ascii=False, indent=1).encode())

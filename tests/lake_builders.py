@@ -70,7 +70,9 @@ class Desk:
         pq.write_table(pa.table({"id": ids}), self.work / "keys.parquet")
         return self.work / "passes.parquet", self.work / "keys.parquet"
 
-    def reject(self, bad: list[Row], *, landing: int, held: bool = False, complete: bool = True, keys: list[str] = ()) -> None:
+    def reject(
+        self, bad: list[Row], *, landing: int, held: bool = False, complete: bool = True, keys: list[str] = ()
+    ) -> None:
         self.work.mkdir(exist_ok=True)
         n = len(bad)
         pq.write_table(pa.table({
@@ -80,7 +82,9 @@ class Desk:
         }, schema=pa.schema([("_key", pa.string()), ("_hash", pa.binary()), ("_seq", pa.int64()), ("_file", pa.string()),
                              ("_row", pa.int64()), ("reasons", pa.list_(pa.string())), ("delivered", pa.string())])),
             self.work / "rejects.parquet")  # fmt: skip
-        pq.write_table(pa.table({"id": pa.array([*keys, *(r[0] for r in bad)], pa.string())}), self.work / "rkeys.parquet")
+        pq.write_table(
+            pa.table({"id": pa.array([*keys, *(r[0] for r in bad)], pa.string())}), self.work / "rkeys.parquet"
+        )
         with duckdb.connect() as con:
             quarantine.record(con, self.lake, self.contract, self.work / "rejects.parquet", self.work / "rkeys.parquet",
                               run=f"run{landing}", landing=landing, rules="r1", held=held, complete=complete,

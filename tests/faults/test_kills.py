@@ -93,7 +93,9 @@ def test_the_ledger_can_be_rebuilt_from_the_lake(bench: Bench) -> None:
     told = loads.history(bench.hub.ledger, "people")
     assert maintenance.rebuild(bench.hub) == {"people": 3}
     again = loads.history(bench.hub.ledger, "people")
-    assert [(x.load, x.run, x.rows, x.counts, x.facts) for x in again] == [(x.load, x.run, x.rows, x.counts, x.facts) for x in told]
+    assert [(x.load, x.run, x.rows, x.counts, x.facts) for x in again] == [
+        (x.load, x.run, x.rows, x.counts, x.facts) for x in told
+    ]
     assert bench.pull(ahead=7200) == "exit 0"
     bench.check_converged()
 
@@ -101,8 +103,16 @@ def test_the_ledger_can_be_rebuilt_from_the_lake(bench: Bench) -> None:
 def test_a_second_run_without_changes_writes_no_row_and_no_data_file(bench: Bench) -> None:
     bench.source(city(7))
     bench.pull()
-    before = sorted((p.relative_to(bench.hub.lake), p.stat().st_mtime_ns) for p in bench.hub.lake.rglob("*.parquet") if "landing" not in p.parts)
+    before = sorted(
+        (p.relative_to(bench.hub.lake), p.stat().st_mtime_ns)
+        for p in bench.hub.lake.rglob("*.parquet")
+        if "landing" not in p.parts
+    )
     assert bench.pull() == "exit 0"
-    after = sorted((p.relative_to(bench.hub.lake), p.stat().st_mtime_ns) for p in bench.hub.lake.rglob("*.parquet") if "landing" not in p.parts)
+    after = sorted(
+        (p.relative_to(bench.hub.lake), p.stat().st_mtime_ns)
+        for p in bench.hub.lake.rglob("*.parquet")
+        if "landing" not in p.parts
+    )
     assert after == before
     assert History(bench.hub.lake, "people").number == 2
