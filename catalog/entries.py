@@ -11,11 +11,11 @@ from datetime import date, datetime
 from typing import Any, cast
 
 from pydantic import TypeAdapter
-from schemas.elements import element
 
 from catalog.measured import Condition, Measured, measure
 from ledger.loads import Load
 from schemas.contract import Column, Contract
+from schemas.elements import element
 
 
 @dataclass(frozen=True)

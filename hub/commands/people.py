@@ -3,12 +3,12 @@
 from typing import Annotated
 
 import typer
-from schemas.masking import mask
 
 from hub import subject_files
 from hub.commands.common import Json, hub, output
 from ledger import contracts
 from schemas.errors import NotFound
+from schemas.masking import mask
 from subjects.show import render
 
 subject_app = typer.Typer(no_args_is_help=True, help="一人一档、一企一档 subjects: one file per person, enterprise, …")

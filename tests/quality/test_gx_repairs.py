@@ -1,6 +1,8 @@
 """The repairs to Great Expectations: pinned, put back, and each still needed."""
 
 import importlib
+import subprocess
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -44,3 +46,20 @@ def test_everything_is_put_back() -> None:
     with gx_repairs.repaired():
         assert before != (engine._PERSISTED_CONNECTION_DIALECTS, regex.get_dialect_regex_expression)
     assert before == (engine._PERSISTED_CONNECTION_DIALECTS, regex.get_dialect_regex_expression)
+
+
+def ending(*, repaired: bool) -> str:
+    """What a process prints on standard error that had a GX context and DuckDB's SQLAlchemy dialect."""
+    start = (
+        "from quality.gx_repairs import quietly_imported as gx"
+        if repaired
+        else "def gx():\n import great_expectations as g\n return g"
+    )
+    text = f"{start}\nimport duckdb_engine\ngx().get_context(mode='ephemeral')"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", text], capture_output=True, text=True, check=True)
+    return done.stderr
+
+
+def test_a_process_ends_without_the_bindings_list_of_leaks_and_the_repair_is_needed() -> None:
+    assert "nanobind" in ending(repaired=False)
+    assert ending(repaired=True) == ""
