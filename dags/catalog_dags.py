@@ -28,7 +28,7 @@ with DAG(
 with DAG(
     dag_id="upkeep",
     description="台账补记、基线压缩、落地清理、逾期提醒",
-    schedule=CronTriggerTimetable("30 19 * * *", timezone="UTC", run_immediately=False),
+    schedule=CronTriggerTimetable("30 19 * * *", timezone="UTC", run_immediately=timedelta(0)),
     catchup=False,
     max_active_runs=1,
     tags=["hub"],

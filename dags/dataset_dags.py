@@ -74,7 +74,7 @@ def dataset_dag(dataset: str, entry: dict[str, Any]) -> DAG:
 def _schedule(entry: dict[str, Any]) -> CronTriggerTimetable | None:
     """The promised cycle in the city's time. A new dataset waits for its next hour: a backlog run would come before its references."""
     cron = entry["schedule"]
-    return CronTriggerTimetable(cron, timezone=entry["timezone"], run_immediately=False) if cron else None
+    return CronTriggerTimetable(cron, timezone=entry["timezone"], run_immediately=timedelta(0)) if cron else None
 
 
 def build() -> None:

@@ -17,7 +17,7 @@ with DAG(
     dag_id="subjects",
     description="一人一档、一企一档: one file per person, enterprise, …",
     schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("*/15 * * * *", timezone="UTC", run_immediately=False), assets=[PUBLISHED]
+        timetable=CronTriggerTimetable("*/15 * * * *", timezone="UTC", run_immediately=timedelta(0)), assets=[PUBLISHED]
     ),
     catchup=False,
     max_active_runs=1,

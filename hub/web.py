@@ -12,6 +12,7 @@ from typing import Any
 from access import clients
 from access.audit import AuditLog, pseudonym
 from access.audit_seal import Signer
+from access.invitations import Invitation, Invitations
 from access.tokens import Token, Tokens
 from catalog import entries
 from catalog.entries import Entry
@@ -105,7 +106,17 @@ def _portal(hub: Hub, forms: dict[str, Form]) -> Portal | None:
         found = [d for d in subject_files.falling_due(hub, 60) if d.form == form][:3]
         return [Sample(d.identifier, f"{_masked_name(hub, d)} · {d.valid_to:%Y-%m-%d}") for d in found]
 
-    return Portal(PORTAL_CLIENT, PORTAL_PURPOSE, hub.key("form-proof"), samples)
+    def invited(token: str, form: str) -> Invitation:
+        return Invitations(hub.key("invitation")).open(token, form, now=hub.clock())
+
+    return Portal(PORTAL_CLIENT, PORTAL_PURPOSE, hub.key("form-proof"), invited, samples)
+
+
+def link(hub: Hub, found: Due) -> str:
+    """A link that opens the form which renews what falls due, filled in; it holds for a day and tells nobody whom it is for."""
+    invitation = Invitation(found.form, found.identifier, {found.list: dict(found.record)})
+    token = Invitations(hub.key("invitation")).seal(invitation, now=hub.clock(), nonce=os.urandom(12))
+    return f"{hub.settings.api_url}/forms/{found.form}?invitation={token}"
 
 
 def _masked_name(hub: Hub, found: Due) -> str:

@@ -1,7 +1,7 @@
 """The demonstration portal: what a department's own site would do with the hub's answer.
 
 It is a client like any other: it acts under its own id, grant and purpose, and every look-up leaves an audit entry. The
-identifier comes by POST only, so that it is in no address, history or access log.
+identifier comes by POST, or inside an invitation that only the hub can read: it is in no address, history or access log.
 """
 
 from typing import Annotated
@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse
 
-from prefill.answer import summarise
+from prefill.answer import Answer, summarise
 from prefill.forms import Form as HubForm
 from schemas.errors import NotFound
 from serving.disclosure import Wish, disclose
@@ -30,10 +30,18 @@ def forms(request: Request) -> HTMLResponse:
 
 
 @router.get("/{form_id}")
-def ask(request: Request, form_id: str) -> HTMLResponse:
-    """Ask for the applicant's identifier."""
+def ask(request: Request, form_id: str, invitation: str = "") -> HTMLResponse:
+    """Ask for the applicant's identifier; with an invitation, show the form filled in at once."""
     services, portal = _present(request)
-    return _ask(request, services, portal, _form(services, form_id))
+    form = _form(services, form_id)
+    if not invitation:
+        return _ask(request, services, portal, form)
+    invited = portal.invited(invitation, form_id)
+    return _filled(
+        request,
+        form,
+        disclose(services, Wish(portal.client, form_id, invited.subject, portal.purpose, select=invited.select)),
+    )
 
 
 @router.post("/{form_id}")
@@ -51,6 +59,10 @@ def show(
         answer = disclose(services, Wish(portal.client, form_id, subject.strip(), portal.purpose))
     except NotFound:
         return _ask(request, services, portal, form, wrong="error_unknown_subject", status=404)
+    return _filled(request, form, answer)
+
+
+def _filled(request: Request, form: HubForm, answer: Answer) -> HTMLResponse:
     return page(request, "form.html", headers=_PRIVATE, form=form, answer=answer, summary=summarise(answer))
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from starlette.requests import HTTPConnection
 
 from access.audit import Entry as AuditEntry
+from access.invitations import Invitation
 from access.tokens import Token
 from catalog.entries import Entry
 from ledger.loads import Load
@@ -29,11 +30,15 @@ class Sample:
 
 @dataclass(frozen=True)
 class Portal:
-    """The demonstration portal: the client it acts as, its purpose, the key of its form proofs, subjects to try."""
+    """The demonstration portal: the client it acts as, its purpose, the key of its form proofs, subjects to try.
+
+    `invited` opens the token of a link to a form: Invalid for one that does not hold.
+    """
 
     client: str
     purpose: str
     form_key: bytes
+    invited: Callable[[str, str], Invitation]
     samples: Callable[[str], Sequence[Sample]] = lambda _form: ()
 
 

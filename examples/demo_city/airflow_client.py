@@ -38,6 +38,13 @@ class AirflowClient:
         token = self.http.post("/auth/token", json=self.credentials).raise_for_status().json()["access_token"]
         self.http.headers["Authorization"] = f"Bearer {token}"
 
+    def create_pools(self, pools: dict[str, dict[str, Any]]) -> None:
+        """Create the pools that are missing."""
+        for name, pool in pools.items():
+            made = self.http.post("/api/v2/pools", json={"name": name, **pool})
+            if made.status_code != httpx.codes.CONFLICT:
+                made.raise_for_status()
+
     def dags(self) -> set[str]:
         """Ids of the DAGs that Airflow has parsed."""
         found = self._get("/api/v2/dags", limit=200)["dags"]

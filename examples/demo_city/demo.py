@@ -90,23 +90,29 @@ def main() -> int:
 
 def _story(plan: Plan, children: Children, say: "_Clock") -> bool:
     password = _password(plan)
+    migrating = not (plan.home / "airflow" / "airflow.db").exists()
+    if migrating:
+        children.start("airflow-migrate", [_bin("airflow"), "db", "migrate"])
     say(f"generating a city of {plan.residents:,} residents and {plan.companies:,} companies")
     _generate(plan, children)
     say("applying contracts")
-    children.run("contracts", [_bin("hub"), "contract", "apply", str(HERE / "contracts")])
-    if not (plan.home / "airflow" / "airflow.db").exists():
+    children.run("contracts", [_bin("hub"), "contract", "apply", str(_contracts(plan))])
+    if migrating:
         say("making Airflow's database")
-        children.run("airflow-migrate", [_bin("airflow"), "db", "migrate"])
-    children.run("airflow-pools", [_bin("airflow"), "pools", "import", str(plan.home / "hub" / "pools.json")])
+        children.finish("airflow-migrate")
     say("starting Airflow, the hub and the social-security API")
-    children.start("rest", [sys.executable, "-m", "examples.demo_city.rest_server", "--data", str(plan.home / "hub" / "drop"),
-                            "--port", str(plan.rest_port)])  # fmt: skip
-    for part in ("api-server", "scheduler", "dag-processor", "triggerer"):
-        children.start(f"airflow-{part}", [_bin("airflow"), part])
+    drop = str(plan.home / "hub" / "drop")
+    children.start(
+        "rest", [sys.executable, "-m", "examples.demo_city.rest_server", "--data", drop, "--port", str(plan.rest_port)]
+    )
+    for part in ("api-server", "scheduler", "dag-processor"):
+        warm = {"PYTHONPATH": str(HERE / "airflow")} if part == "scheduler" else {}
+        children.start(f"airflow-{part}", [_bin("airflow"), part], **warm)
     children.start("hub", [_bin("hub"), "serve", "--port", str(plan.hub_port)])
     airflow = AirflowClient(plan.airflow, "admin", password)
     airflow.wait_until_healthy(180, children.check)
     airflow.sign_in()
+    airflow.create_pools(json.loads((plan.home / "hub" / "pools.json").read_text(encoding="utf-8")))
     say("Airflow is up")
     _run_all(airflow, children, say)
     return report.show(plan, password)
@@ -173,6 +179,16 @@ def _generate(plan: Plan, children: Children) -> None:
     command += ["--residents", str(plan.residents), "--companies", str(plan.companies), "--today", today]
     children.run("generate", command)
     mark.write_text(city)
+
+
+def _contracts(plan: Plan) -> Path:
+    """The city's contracts, the insurance service at this demo's port."""
+    folder = plan.home / "contracts"
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (HERE / "contracts").glob("*.odcs.yaml"):
+        text = path.read_text(encoding="utf-8").replace("127.0.0.1:18473", f"127.0.0.1:{plan.rest_port}")
+        (folder / path.name).write_text(text, encoding="utf-8")
+    return folder
 
 
 def _environment(plan: Plan) -> dict[str, str]:

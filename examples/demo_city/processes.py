@@ -27,12 +27,17 @@ class Children:
         if done.returncode:
             raise RuntimeError(f"{name} failed ({done.returncode}):\n{self.tail(name)}")
 
-    def start(self, name: str, command: Sequence[str]) -> None:
-        """Start a program that goes on."""
+    def start(self, name: str, command: Sequence[str], **more: str) -> None:
+        """Start a program that goes on; `more` is added to its environment."""
         with (self.logs / f"{name}.log").open("wb") as log:
             self.running[name] = subprocess.Popen(
-                command, env=self.environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                command, env=self.environment | more, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
+
+    def finish(self, name: str) -> None:
+        """Wait for a started program that ends by itself. Raises RuntimeError with the log's last lines if it failed."""
+        if code := self.running.pop(name).wait():
+            raise RuntimeError(f"{name} failed ({code}):\n{self.tail(name)}")
 
     def check(self) -> None:
         """Raise RuntimeError if a program that should go on has ended."""

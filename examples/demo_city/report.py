@@ -8,7 +8,7 @@ from rich.table import Table
 
 from hub import quarantined, subject_files
 from hub.core import Hub
-from hub.web import prefiller
+from hub.web import link, prefiller
 from ledger import loads
 from prefill.answer import summarise
 
@@ -30,12 +30,15 @@ def show(plan: "Plan", password: str) -> bool:
     console.print(table)
     console.print(due(hub))
     console.print(forms(hub))
-    console.print(
-        f"\n  资源目录 catalog      {plan.hub}/catalog\n  表单 forms            {plan.hub}/forms\n"
-        f"  Airflow               {plan.airflow}  (user admin, password {password})\n"
-        f"  命令行 command line   HUB_HOME={hub.settings.home} HUB_DECLARATIONS={hub.settings.declared} .venv/bin/hub --help\n",
-        highlight=False,
-    )
+    lines = [
+        f"资源目录 catalog      {plan.hub}/catalog",
+        f"表单 forms            {plan.hub}/forms",
+        *(f"  {form}  {address}" for form, address in examples(hub).items()),
+        f"质量文档 Data Docs     {hub.settings.docs}",
+        f"Airflow               {plan.airflow}  (user admin, password {password})",
+        f"命令行 command line   export HUB_HOME={hub.settings.home} HUB_DECLARATIONS={hub.settings.declared}; .venv/bin/hub --help",
+    ]
+    console.print("\n" + "\n".join(f"  {line}" for line in lines) + "\n", highlight=False, soft_wrap=True, markup=False)
     return all(row["truth"] == "✓ agrees" for row in rows)
 
 
@@ -68,6 +71,12 @@ def compare(hub: Hub) -> list[dict[str, Any]]:
             }
         )
     return lines
+
+
+def examples(hub: Hub) -> dict[str, str]:
+    """For each form a link that opens it filled in, for the record that expires first."""
+    soonest = {d.form: d for d in reversed(subject_files.falling_due(hub, DUE_DAYS))}
+    return {form: link(hub, found) for form, found in sorted(soonest.items())}
 
 
 def due(hub: Hub) -> Table:

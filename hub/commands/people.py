@@ -6,6 +6,7 @@ import typer
 
 from hub import subject_files
 from hub.commands.common import Json, hub, output
+from hub.web import link
 from ledger import contracts
 from schemas.errors import NotFound
 from schemas.masking import mask
@@ -60,6 +61,9 @@ def forms(as_json: Json = False) -> None:
 
 def due(
     within: Annotated[str, typer.Option(help="days, as 30d")] = "30d",
+    links: Annotated[
+        bool, typer.Option("--links", help="a link each that opens the prefilled form; it holds for a day")
+    ] = False,
     unmask: Annotated[bool, typer.Option("--unmask", help="show identifiers in full")] = False,
     as_json: Json = False,
 ) -> None:
@@ -70,12 +74,15 @@ def due(
     declared = subject_files.kinds(it)
     rows = [
         {
-            "valid_to": f"{d.valid_to}", "kind": d.kind, "what": d.dataset,
+            "valid_to": f"{d.valid_to}",
+            "kind": d.kind,
+            "what": d.dataset,
             "subject": d.identifier if unmask else mask(declared[d.kind].key_element, d.identifier),
-            "form": d.form, "open": f"{it.settings.api_url}/forms/{d.form}",
+            "form": d.form,
+            **({"open": link(it, d)} if links else {}),
         }
         for d in subject_files.falling_due(it, int(within.rstrip("d")))
-    ]  # fmt: skip
+    ]
     output(as_json).table(f"due within {within}", rows, empty="nothing falls due")
 
 

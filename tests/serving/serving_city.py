@@ -16,6 +16,7 @@ from httpx import ASGITransport, AsyncClient, Cookies, Response
 from access import clients
 from access.audit import AuditLog, pseudonym
 from access.audit_seal import Signer
+from access.invitations import Invitations
 from access.tokens import Token, Tokens
 from catalog.entries import build
 from ledger import clients as client_store
@@ -34,6 +35,7 @@ from subjects.file import SubjectFile
 from subjects.kinds import Kinds
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
+INVITATIONS = Invitations(b"i" * 32)
 ID = "440308199901101512"
 SECRET = "correct horse battery staple"
 PURPOSE = "出入境证件换发"
@@ -303,7 +305,13 @@ def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock) -> C
         pseudonym=lambda kind, identifier: pseudonym(b"p" * 32, kind, identifier),
         record=log.write,
         clock=clock,
-        portal=Portal("demo-portal", PURPOSE, b"f" * 32, lambda _form: (Sample(ID, "林小满 · 证件已过期"),)),
+        portal=Portal(
+            "demo-portal",
+            PURPOSE,
+            b"f" * 32,
+            lambda token, form: INVITATIONS.open(token, form, now=clock()),
+            lambda _form: (Sample(ID, "林小满 · 证件已过期"),),
+        ),
     )
     return City(services, ledger, audit, clock, tokens)
 

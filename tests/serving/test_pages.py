@@ -7,9 +7,10 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from serving_city import ID, City, Http
+from serving_city import ID, INVITATIONS, City, Http
 
 from access.audit import Entry
+from access.invitations import Invitation
 from ledger import audit as audit_store
 from ledger import clients as client_store
 from schemas.errors import AuditUnavailable
@@ -275,3 +276,19 @@ def test_only_the_pages_own_assets_are_served(city: City) -> None:
 def test_the_root_leads_to_the_catalog(city: City) -> None:
     answer = city.http.get("/")
     assert (answer.status_code, answer.headers["location"]) == (307, "/catalog")
+
+
+def test_an_invitation_opens_the_form_filled_in_and_leaves_its_entry(city: City) -> None:
+    token = INVITATIONS.seal(Invitation("hk_macao_permit_renewal", ID), now=city.clock(), nonce=b"n" * 12)
+    answer = city.http.get(f"{FORM}?lang=en&invitation={token}")
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert ID in answer.text
+    assert ID not in str(answer.url)
+    assert '"result":"answered"' in list(audit_store.links(city.audit))[-1].body
+
+
+def test_an_invitation_that_is_not_ours_opens_nothing(city: City) -> None:
+    answer = city.http.get(f"{FORM}?lang=en&invitation=forged")
+    assert answer.status_code == 422
+    assert ID not in answer.text
+    assert not list(audit_store.links(city.audit))
