@@ -4,6 +4,7 @@ The dataset is an asset whose event carries the load's counts; every publication
 Parameters: `full` (forget the watermark), `dry_run` (judge and count, publish nothing), `accept_deletions` (let a held load through).
 """
 
+from copy import copy
 from datetime import timedelta
 from typing import Any
 
@@ -13,17 +14,15 @@ from airflow.sdk.definitions.param import ParamsDict
 from dags import calls
 
 HUB_ASSET = Asset("hub://published")
-PARAMS = ParamsDict(
-    {
-        "full": Param(
-            False, type="boolean", title="全量 full refresh", description="read everything, whatever the watermark"
-        ),
-        "dry_run": Param(False, type="boolean", title="试运行 dry run", description="read and judge, publish nothing"),
-        "accept_deletions": Param(
-            False, type="boolean", title="接受删除 accept deletions", description="publish even if many rows vanished"
-        ),
-    }
-)
+PARAMS = {
+    "full": Param(
+        False, type="boolean", title="全量 full refresh", description="read everything, whatever the watermark"
+    ),
+    "dry_run": Param(False, type="boolean", title="试运行 dry run", description="read and judge, publish nothing"),
+    "accept_deletions": Param(
+        False, type="boolean", title="接受删除 accept deletions", description="publish even if many rows vanished"
+    ),
+}
 
 
 def dataset_dag(dataset: str, entry: dict[str, Any]) -> DAG:
@@ -67,7 +66,7 @@ def dataset_dag(dataset: str, entry: dict[str, Any]) -> DAG:
 
         publish(judge(read()))
     # After the tasks and past the validator: Airflow would copy and validate the parameters for each of 2,000 DAGs' tasks.
-    object.__setattr__(dag, "params", PARAMS)
+    object.__setattr__(dag, "params", ParamsDict({name: copy(param) for name, param in PARAMS.items()}))
     return dag
 
 
