@@ -139,6 +139,6 @@ def test_no_dag_file_reads_more_than_the_index() -> None:
     for path in (ROOT / "dags").glob("*_dags.py"):
         text = Path(path).read_text(encoding="utf-8")
         top = [line for line in text.splitlines() if line.startswith(("import ", "from "))]
-        assert all(line.split()[1].split(".")[0] in {"airflow", "copy", "dags", "datetime", "typing"} for line in top), (
-            path.name
-        )
+        assert all(
+            line.split()[1].split(".")[0] in {"airflow", "copy", "dags", "datetime", "typing"} for line in top
+        ), path.name
