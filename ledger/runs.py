@@ -118,12 +118,12 @@ def renew(db: Database, run: Run, *, now: datetime, ttl: timedelta) -> bool:
 
 
 def find(db: Database, run: str) -> Run:
-    """The run with this id. Raises NotFound."""
+    """The run with this id, or with an id that begins like this if there is just one. Raises NotFound."""
     with db.read() as connection:
-        row = connection.execute(select(runs).where(runs.c.run == run)).first()
-    if row is None:
-        raise NotFound(f"no run {run}", todo="hub runs list")
-    return _run(row)
+        found = connection.execute(select(runs).where(runs.c.run.startswith(run, autoescape=True)).limit(2)).all()
+    if len(found) != 1:
+        raise NotFound(f"{'no run' if not found else 'more than one run begins with'} {run}", todo="hub runs list")
+    return _run(found[0])
 
 
 def recent(db: Database, dataset: str | None = None, limit: int = 50) -> tuple[Run, ...]:

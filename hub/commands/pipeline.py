@@ -83,7 +83,8 @@ def runs_list(
     as_json: Json = False,
 ) -> None:
     """List runs, newest first."""
-    rows = [_summary(run) for run in runs.recent(hub().ledger, dataset, limit)]
+    found = runs.recent(hub().ledger, dataset, limit)
+    rows = [_summary(run) if as_json else _line(run) for run in found]
     output(as_json).table("runs", rows, empty="no run yet → hub pull DATASET")
 
 
@@ -134,6 +135,18 @@ def _owner() -> str:
     import uuid
 
     return f"{operator()}:{uuid.uuid4()}"
+
+
+def _line(run: Run) -> dict[str, Any]:
+    """A run in one line; the first characters of its id are enough for: hub runs show."""
+    counts = run.facts.get("counts", {})
+    whole = _summary(run)
+    return {
+        "run": run.run[:8],
+        **{k: whole[k] for k in ("dataset", "phase", "load", "started", "seconds")},
+        **{k: counts.get(k, 0) for k in ("delivered", "rejected", "new", "updated", "deleted")},
+        "reason": run.reason,
+    }
 
 
 def _summary(run: Run) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def catalog_list(
         found = tuple(search.search(found, query))
     rows = [
         {"dataset": e.dataset, "code": e.code, "title": e.title, "provider": e.provider, "rows": e.measured.rows,
-         "fresh": e.measured.freshness, "quality": e.measured.quality, "share": e.share_type}
+         "fresh": e.measured.freshness, "quality": _share(e.measured.quality.pass_rate), "share": e.share_type}
         for e in found
     ]  # fmt: skip
     output(as_json).table("资源目录 catalog", rows, empty="no entry matches")
@@ -48,11 +48,15 @@ def catalog_show(dataset: Dataset, as_json: Json = False) -> None:
     if as_json:
         output(as_json).record(value)
         return
-    items = value.pop("items")
-    output(as_json).record(value)
-    output(as_json).table(
-        "信息项 items",
-        [{k: i[k] for k in ("name", "title", "type", "key", "element", "element_zh", "classification")} for i in items],
+    items, measured = value.pop("items"), value.pop("measured")
+    rules = measured.pop("quality")["rules"]
+    out = output(as_json)
+    out.record({k: v for k, v in {**value, **measured}.items() if v not in (None, "", [])})
+    shown = ("name", "title", "type", "key", "element", "element_zh", "classification")
+    out.table("信息项 items", [{k: i[k] for k in shown} for i in items])
+    broken = [{k: r[k] for k in ("id", "severity", "checked", "unexpected")} for r in rules if r["unexpected"]]
+    out.table(
+        "质量 rules that rows broke in the last delivery", broken, empty="no rule was broken in the last delivery"
     )
 
 
@@ -120,3 +124,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(client_app, name="client")
     app.add_typer(audit_app, name="audit")
     app.command()(serve)
+
+
+def _share(rate: float | None) -> str:
+    return "" if rate is None else f"{rate:.1%}"
