@@ -33,7 +33,9 @@ def main() -> None:
     module.build()
     one = time.perf_counter()
     print(f"Airflow's import            {imported - start:6.2f} s")
-    print(f"{COUNT} contracts              {parsed - imported:6.2f} s  ({(parsed - imported) / (imported - start):.2f} of the import)")
+    print(
+        f"{COUNT} contracts              {parsed - imported:6.2f} s  ({(parsed - imported) / (imported - start):.2f} of the import)"
+    )
     print(f"index and one DAG for a task{one - parsed:6.3f} s")
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -66,6 +67,8 @@ def main() -> int:
     say = _Clock()
     environment = _environment(plan)
     os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     children = Children(plan.home / "logs", environment)
     with children:
         try:
