@@ -10,7 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from hub.settings import Settings
-from lake.durable import make_folder, write_atomically
+from lake.durable import make_folder, write_once
 from ledger import contracts
 from ledger.database import Database, audit_tables, ledger_tables, subject_tables
 from schemas.contract import Contract
@@ -88,8 +88,7 @@ class Hub:
         if not path.exists():
             make_folder(path.parent)
             path.parent.chmod(0o700)
-            write_atomically(path, secrets.token_hex(32).encode())
-            path.chmod(0o600)
+            write_once(path, secrets.token_hex(32).encode())
         return bytes.fromhex(path.read_text())
 
     def _open(self, name: str, tables: object) -> Database:

@@ -14,12 +14,13 @@ from ledger import contracts, loads, runs
 def upkeep(hub: Hub) -> dict[str, Any]:
     """One round: tell the ledger what it missed, refresh bases, clean landings, find late datasets, send messages."""
     applied = contracts.applied(hub.ledger)
-    running = frozenset(r.run for r in runs.recent(hub.ledger, limit=500) if r.phase not in runs.ENDED)
     told = sum(pipeline.catch_up(hub, contract) for contract in applied.values())
     bases = [name for name, contract in applied.items() if lake_upkeep.refresh_base(hub.lake, contract) is not None]
     cleaned = sum(
-        lake_upkeep.clean_landing(hub.lake, contract, now=hub.clock(), running=running) for contract in applied.values()
+        lake_upkeep.clean_landing(hub.lake, contract, now=hub.clock(), running=lambda: runs.unfinished(hub.ledger))
+        for contract in applied.values()
     )
+    pipeline.clear_work(hub)
     late = notify.find_late(hub, applied)
     return {
         "told": told,

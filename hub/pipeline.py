@@ -28,15 +28,17 @@ from lake.durable import sync_file
 from lake.history import History
 from lake.history import Load as Commit
 from lake.session import Connection, session
-from ledger import loads, runs
+from ledger import contracts, loads, runs
 from ledger.runs import Run
 from quality import gate
 from quality.verdict import Verdict
 from schemas.contract import Contract
-from schemas.errors import DeliveryHeld, HubError, SourceDamaged, Stop, Superseded
+from schemas.errors import DeliveryHeld, HubError, Retry, SourceDamaged, Stop, Superseded
 
 SEQ_BITS = 32
 """A row's `_seq` is its run's landing number shifted by this, plus its place in the delivery."""
+DONE = ("published", "held", "dry")
+"""Phases that no step leads out of: clearing a task of such a run in Airflow does nothing again."""
 Progress = Callable[[int], None]
 
 
@@ -67,8 +69,10 @@ def claim(hub: Hub, dataset: str, owner: str, *, full: bool = False) -> Run:
 
 
 def read(hub: Hub, run_id: str, *, progress: Progress | None = None) -> Run:
-    """Land what the source has to say. A landing that is sealed already is kept."""
+    """Land what the source has to say. A landing that is sealed already is kept; a run that has ended well is let be."""
     run = _open(hub, run_id)
+    if run.phase in DONE:
+        return run
     contract = hub.contract(run.dataset)
     with _working(hub, run, contract):
         manifest = landing.manifest(hub.lake, run.dataset, run.run)
@@ -86,6 +90,8 @@ def read(hub: Hub, run_id: str, *, progress: Progress | None = None) -> Run:
 def judge(hub: Hub, run_id: str) -> Run:
     """Standardise and judge the landing; the verdict and its files lie in the run's work folder."""
     run = _open(hub, run_id)
+    if run.phase in DONE:
+        return run
     contract = hub.contract(run.dataset)
     with _working(hub, run, contract):
         manifest = _landed(hub, run)
@@ -118,7 +124,7 @@ def judge(hub: Hub, run_id: str) -> Run:
 def publish(hub: Hub, run_id: str, *, dry_run: bool = False, accept_deletions: bool = False) -> Run:
     """Append what changed and commit it, or hold the load; then tell the ledger."""
     run = _open(hub, run_id)
-    if run.phase in ("published", "held", "dry"):
+    if run.phase in DONE:
         return run
     contract = hub.contract(run.dataset)
     with _working(hub, run, contract):
@@ -131,6 +137,15 @@ def publish(hub: Hub, run_id: str, *, dry_run: bool = False, accept_deletions: b
             crash.point("tell.after")
         shutil.rmtree(_work(hub, run), ignore_errors=True)
     return runs.find(hub.ledger, run.run)
+
+
+def clear_work(hub: Hub) -> None:
+    """Remove the work folders of runs that were killed: they hold personal data."""
+    folders = [folder for name in contracts.applied(hub.ledger) for folder in (hub.settings.work / name).glob("*")]
+    running = runs.unfinished(hub.ledger)
+    for folder in folders:
+        if folder.name not in running:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def rollback(hub: Hub, dataset: str, *, to: int, reason: str, owner: str) -> Run:
@@ -285,7 +300,11 @@ def _digest(manifest: landing.Manifest) -> str:
 
 @contextmanager
 def _working(hub: Hub, run: Run, contract: Contract) -> Iterator[None]:
-    """Renew the lease from a thread while the step works; end the run with its reason if the step fails."""
+    """Renew the lease from a thread while the step works; end the run with its reason if the step fails.
+
+    Raises:
+        Retry: an unforeseen error, without its message.
+    """
     stop = threading.Event()
     ttl = timedelta(seconds=hub.settings.lease_seconds)
 
@@ -300,26 +319,28 @@ def _working(hub: Hub, run: Run, contract: Contract) -> Iterator[None]:
     except HubError as error:
         _failed(hub, run, contract, error)
         raise
-    except Exception as error:
-        _failed(
-            hub, run, contract, Stop(f"{run.dataset}: {type(error).__name__} inside the hub", todo="see the task's log")
-        )
-        raise
+    except Exception as error:  # noqa: BLE001 — told without its text
+        fault = _fault(run.dataset, error)
+        _failed(hub, run, contract, fault)
+        raise fault from None
     finally:
         stop.set()
         thread.join()
 
 
-def _fault(dataset: str, error: Exception) -> Stop:
+def _fault(dataset: str, error: Exception) -> Retry:
     """An unforeseen error without its message, which may hold personal data: its type and where it came from."""
     places = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
-    return Stop(f"{dataset}: {type(error).__name__} inside the hub at {' > '.join(places[-4:])}", todo="report this")
+    where = " > ".join(places[-4:])
+    return Retry(
+        f"{dataset}: {type(error).__name__} inside the hub at {where}", todo="try again; if it stays, report this"
+    )
 
 
 def _failed(hub: Hub, run: Run, contract: Contract, error: HubError) -> None:
     phase = "held" if isinstance(error, DeliveryHeld) else "superseded" if isinstance(error, Superseded) else "failed"
     now = hub.clock()
-    runs.close(hub.ledger, run.run, phase, now=now, reason=str(error))
-    if phase != "superseded":
+    shutil.rmtree(_work(hub, run), ignore_errors=True)
+    if runs.close(hub.ledger, run.run, phase, now=now, reason=str(error)) and phase != "superseded":
         loads.set_state(hub.ledger, run.dataset, phase, error.what, now)
         notify.troubled(hub, contract, phase, error)

@@ -4,6 +4,7 @@ deltalake and pyarrow write without fsync; a commit that the disk forgets must n
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -21,6 +22,14 @@ def sync_folder(path: Path) -> None:
     sync_file(path)
 
 
+def sync_log(log: Path) -> None:
+    """Force the newest entries of a Delta log, its newest checkpoint and the log's folder to the disk."""
+    checkpoints = sorted(log.glob("*.checkpoint*.parquet"))[-1:]
+    for entry in (*sorted(log.glob("*.json"))[-3:], *checkpoints, *log.glob("_last_checkpoint")):
+        sync_file(entry)
+    sync_folder(log)
+
+
 def make_folder(path: Path) -> None:
     """Create a folder and its missing parents, each entry forced to the disk."""
     if path.is_dir():
@@ -32,10 +41,26 @@ def make_folder(path: Path) -> None:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace `path` by `content`: a reader and a crash see the old file or the new one, never a part."""
+    temporary = _written(path, content)
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def write_once(path: Path, content: bytes) -> None:
+    """Create `path` with `content`, readable by its owner alone, unless it is there: of several writers one wins, whole."""
+    temporary = _written(path, content)
+    temporary.chmod(0o600)
+    with suppress(FileExistsError):
+        path.hardlink_to(temporary)
+    temporary.unlink()
+    sync_folder(path.parent)
+
+
+def _written(path: Path, content: bytes) -> Path:
+    """A temporary file beside `path` with this content, forced to the disk."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with temporary.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
-    sync_folder(path.parent)
+    return temporary

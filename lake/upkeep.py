@@ -5,6 +5,7 @@
 """
 
 import shutil
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -46,12 +47,17 @@ def refresh_base(lake: Path, contract: Contract, *, always: bool = False) -> int
     return head
 
 
-def clean_landing(lake: Path, contract: Contract, *, now: datetime, running: frozenset[str]) -> int:
-    """Remove expired and interrupted landings of runs that are not `running`; returns how many."""
+def clean_landing(lake: Path, contract: Contract, *, now: datetime, running: Callable[[], frozenset[str]]) -> int:
+    """Remove expired and interrupted landings of runs that are not `running`; returns how many.
+
+    Who is running is asked after the folders are listed, so that a run that begins meanwhile is not taken for a dead one.
+    """
     root = lake / "landing" / contract.dataset
+    folders = list(root.iterdir()) if root.is_dir() else []
+    at_work = running()
     removed = 0
-    for folder in root.iterdir() if root.is_dir() else ():
-        if folder.name in running:
+    for folder in folders:
+        if folder.name in at_work:
             continue
         manifest = landing.manifest(lake, contract.dataset, folder.name)
         limit = now - timedelta(days=contract.retention_days)

@@ -2,14 +2,16 @@
 
 Three databases, so that a bulk load never makes the audit wait: `ledger`, `subjects`, `audit`. On SQLite each is a file in WAL
 mode with synchronous=FULL, and a write transaction begins IMMEDIATE (a deferred one that reads first fails at once, whatever
-the time-out, when another writer came between).
+the time-out, when another writer came between). Errors never show a statement's parameters, which may be personal data.
 """
 
+import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, inspect, text
 
 ledger_tables = MetaData()
 subject_tables = MetaData()
@@ -31,14 +33,22 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A connection inside a write transaction; SQLite takes its write lock at once."""
+    def write(self, *, alone: str = "") -> Iterator[Connection]:
+        """A connection inside a write transaction; SQLite takes its write lock at once.
+
+        Of transactions that ask to be `alone` under one name the next begins when the last has ended: whoever reads before it
+        writes needs that. SQLite has one writer at any time.
+        """
         with self.engine.connect().execution_options(hub_write=True) as connection, connection.begin():
+            if alone and not self.is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": alone})
             yield connection
 
     def create(self) -> None:
-        """Create all tables that are missing."""
-        self.tables.create_all(self.engine)
+        """Create all tables that are missing; of processes that start at once, one."""
+        if not self.tables.tables.keys() <= set(inspect(self.engine).get_table_names()):
+            with self.write(alone="tables") as connection:
+                self.tables.create_all(connection)
 
     def dispose(self) -> None:
         """Close every pooled connection."""
@@ -47,13 +57,14 @@ class Database:
 
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": 60, "check_same_thread": False})
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 60, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=60000"):
+        _use_wal(connection)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "busy_timeout=60000"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -62,3 +73,13 @@ def _engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
+
+
+def _use_wal(connection: Any) -> None:
+    """Put the file in WAL mode; while another process is doing so SQLite refuses instead of waiting, so this waits."""
+    for _ in range(200):
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        time.sleep(0.05)
+    connection.execute("PRAGMA journal_mode=WAL")

@@ -46,7 +46,7 @@ class Message:
 
 def begin(db: Database, dataset: str, kind: str, reason: str, *, now: datetime, message: Message | None) -> bool:
     """Open an incident and queue its message in one transaction; False if one is open already."""
-    with db.write() as connection:
+    with db.write(alone=dataset) as connection:
         still = select(incidents.c.id).where(incidents.c.dataset == dataset, incidents.c.closed_at.is_(None))
         if connection.execute(still).first() is not None:
             return False
@@ -65,9 +65,9 @@ def finish(db: Database, dataset: str, *, now: datetime, message: Message | None
     return True
 
 
-def unsent(db: Database, limit: int = 100) -> tuple[Message, ...]:
+def unsent(db: Database) -> tuple[Message, ...]:
     """Messages that were not delivered yet, oldest first."""
-    query = select(outbox).where(outbox.c.sent_at.is_(None)).order_by(outbox.c.id).limit(limit)
+    query = select(outbox).where(outbox.c.sent_at.is_(None)).order_by(outbox.c.id)
     with db.read() as connection:
         return tuple(Message(r.id, r.url, dict(r.body), r.tries) for r in connection.execute(query))
 

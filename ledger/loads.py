@@ -55,7 +55,7 @@ class Load:
 
 def tell(db: Database, load: Load) -> None:
     """Record a published load; telling it twice changes nothing."""
-    with db.write() as connection:
+    with db.write(alone=load.dataset) as connection:
         connection.execute(delete(loads).where(loads.c.dataset == load.dataset, loads.c.load == load.load))
         connection.execute(
             insert(loads).values(
@@ -72,7 +72,7 @@ def tell(db: Database, load: Load) -> None:
 
 def set_state(db: Database, dataset: str, status: str, reason: str, at: datetime) -> None:
     """Record how the dataset's last run ended."""
-    with db.write() as connection:
+    with db.write(alone=dataset) as connection:
         connection.execute(delete(states).where(states.c.dataset == dataset))
         connection.execute(insert(states).values(dataset=dataset, status=status, reason=reason, checked_at=at))
 

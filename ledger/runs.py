@@ -2,6 +2,7 @@
 
 1. `claim` takes the dataset's lease and gives the run its landing number, which only ever grows. A run claimed before under the same
    owner (an Airflow task tried again) is given back as it is.
+   A failed run that a later one has overtaken is not: its landing number, hence its rows, would count as older than what is published.
 2. `renew` keeps the lease while a task works; a lease that ran out may be taken. The lease saves work, nothing more: what may be
    published is decided by the lake's commit.
 3. `advance` and `close` record phases and the outcome.
@@ -29,7 +30,7 @@ from sqlalchemy import (
 )
 
 from ledger.database import Database, ledger_tables
-from schemas.errors import Busy, NotFound
+from schemas.errors import Busy, NotFound, Superseded
 
 ENDED = ("published", "held", "failed", "superseded", "dry")
 
@@ -89,12 +90,15 @@ def claim(
 
     Raises:
         Busy: another run holds a lease that has not run out.
+        Superseded: this owner's run failed, and a later one has published or been held since.
     """
-    with db.write() as connection:
+    with db.write(alone=dataset) as connection:
         mine = connection.execute(select(runs).where(runs.c.owner == owner, runs.c.dataset == dataset)).first()
         run = _run(mine) if mine is not None else None
         if run is not None and run.phase in ENDED and run.phase != "failed":
             return run
+        if run is not None and run.landing < landing_floor:
+            raise Superseded(f"{dataset}: a later run was judged after run {run.run}", todo=f"hub pull {dataset}")
         _take(connection, dataset, run.run if run else None, now)
         if run is None:
             known = connection.execute(select(func.max(runs.c.landing)).where(runs.c.dataset == dataset)).scalar() or 0
@@ -134,6 +138,12 @@ def recent(db: Database, dataset: str | None = None, limit: int = 50) -> tuple[R
     return tuple(_run(r) for r in rows)
 
 
+def unfinished(db: Database) -> frozenset[str]:
+    """The ids of all runs that have not ended."""
+    with db.read() as connection:
+        return frozenset(connection.execute(select(runs.c.run).where(runs.c.phase.not_in(ENDED))).scalars())
+
+
 def advance(db: Database, run: Run, phase: str, **facts: Any) -> Run:
     """The run in its next phase, with facts added."""
     changed = replace(run, phase=phase, facts={**run.facts, **facts})
@@ -142,16 +152,20 @@ def advance(db: Database, run: Run, phase: str, **facts: Any) -> Run:
     return changed
 
 
-def close(db: Database, run: str, phase: str, *, now: datetime, reason: str = "", **facts: Any) -> None:
-    """End a run as published, held, failed, superseded or dry, and give up its lease. A run the ledger does not know is let be."""
+def close(db: Database, run: str, phase: str, *, now: datetime, reason: str = "", **facts: Any) -> bool:
+    """End a run as published, held, failed, superseded or dry, and give up its lease.
+
+    False if there was nothing to end: the ledger does not know the run, or it is published.
+    """
     with db.write() as connection:
         row = connection.execute(select(runs).where(runs.c.run == run)).first()
         if row is None or row.phase == "published":
-            return
+            return False
         known = {**row.facts, **facts}
         values = {"phase": phase, "reason": reason, "ended_at": now, "facts": known}
         connection.execute(update(runs).where(runs.c.run == run).values(**values))
         connection.execute(leases.delete().where(leases.c.run == run))
+        return True
 
 
 def forget(db: Database) -> None:

@@ -125,3 +125,12 @@ def test_a_late_dataset_is_told_once(tmp_path: Path, webhook: Webhook) -> None:
     assert notify.find_late(later, contracts.applied(hub.ledger)) == ("people",)
     notify.find_late(later, contracts.applied(hub.ledger))
     assert [m["kind"] for m in webhook.got] == ["late"]
+
+
+def test_a_webhook_that_cannot_be_reached_holds_up_nobody_else(tmp_path: Path, webhook: Webhook) -> None:
+    hub = hub_with(tmp_path, webhook.url, "plain")
+    for number, url in enumerate(("http://[bad", "http://127.0.0.1:1/x", webhook.url)):
+        message = incidents.Message(0, url, {"kind": "failed"}, 0)
+        incidents.begin(hub.ledger, f"d{number}", "failed", "why", now=hub.clock(), message=message)
+    assert notify.send(hub) == 1
+    assert len(incidents.unsent(hub.ledger)) == 2
