@@ -7,6 +7,7 @@
 3. More deletions than the contract's limit hold the load.
 """
 
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import duckdb
 
 from lake import current
 from lake.current import literal, quote
-from lake.durable import make_folder, sync_file
+from lake.durable import make_folder, sync_file, sync_folder
 from lake.history import folder
 from schemas.contract import Contract
 from schemas.errors import DeliveryHeld
@@ -130,11 +131,14 @@ def append(
     counts: dict[str, int],
     absent: str = "",
 ) -> Changes:
-    """Write the selected rows as the load's data file and take its content hash (order-independent, over key, operation and row hash)."""
+    """Write the selected rows as the load's data file and take its content hash (order-independent, over key, operation and row hash).
+
+    Each try has a file of its own: a task tried again beside its zombie must not write over what the zombie publishes.
+    """
     total = counts["new"] + counts["updated"] + counts["deleted"]
     if not total:
         return Changes(None, rows, "", absent, counts)
-    file = folder(lake, contract.dataset) / f"load-{load:09d}-{run}.parquet"
+    file = folder(lake, contract.dataset) / f"load-{load:09d}-{run}-{_token()}.parquet"
     make_folder(file.parent)
     con.execute(f"COPY ({select}) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)")
     return Changes(file, rows, content_hash(con, contract, (file,)), absent, counts)
@@ -166,9 +170,10 @@ def _absent(
         return ""
     store = folder(lake, contract.dataset).parent / f"{contract.dataset}.absent"
     make_folder(store)
-    file = store / f"{run}.parquet"
+    file = store / f"{run}-{_token()}.parquet"
     con.execute(f"COPY ({missing}) TO {literal(str(file))} (FORMAT parquet)")
     sync_file(file)
+    sync_folder(store)
     twice = f"SELECT m.* FROM ({missing}) m SEMI JOIN read_parquet({literal(str(store / before))}) b USING ({key})"
     con.execute(f"CREATE OR REPLACE TEMP TABLE gone AS {twice if before else missing + ' LIMIT 0'}")
     return file.name
@@ -181,6 +186,10 @@ def _hold_if_too_many(contract: Contract, before: int, deleted: int, accepted: b
             f"more than the {contract.limits.deleted:.0%} that may vanish at once",
             todo=f"ask {contract.provider}; if it is right: hub pull {contract.dataset} --accept-deletions",
         )
+
+
+def _token() -> str:
+    return uuid.uuid4().hex[:8]
 
 
 def _scalar(con: duckdb.DuckDBPyConnection, sql: str) -> int:

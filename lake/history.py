@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from lake import crash
-from lake.durable import make_folder, sync_file, sync_folder
+from lake.durable import make_folder, sync_file, sync_folder, sync_log
 from schemas.contract import Column, Contract
 from schemas.errors import Stop, Superseded
 
@@ -219,10 +219,7 @@ class History:
 
     def _sync_log(self) -> None:
         """Force the newest log entries and the log's folder to the disk."""
-        log = self.path / "_delta_log"
-        for entry in sorted(log.glob("*.json"))[-3:]:
-            sync_file(entry)
-        sync_folder(log)
+        sync_log(self.path / "_delta_log")
         self._reload()
 
 

@@ -7,6 +7,7 @@ ended published (a history commit names the run) or held (this table's commit sa
 """
 
 import json
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from lake import crash
 from lake.current import literal, quote
-from lake.durable import make_folder, sync_file, sync_folder
+from lake.durable import make_folder, sync_file, sync_folder, sync_log
 from lake.history import History
 from schemas.contract import Contract
 from schemas.errors import Superseded
@@ -39,20 +40,23 @@ def folder(lake: Path, dataset: str) -> Path:
 
 
 def commits(lake: Path, dataset: str) -> dict[str, dict[str, str | int]]:
-    """What each run's commit said: run → {run, landing, outcome}."""
+    """What each run's last commit said: run → {run, landing, outcome}."""
     table = _open(lake, dataset)
     entries = [json.loads(e[_METADATA]) for e in table.history() if _METADATA in e] if table is not None else []
-    return {e["run"]: e for e in entries}
+    return {e["run"]: e for e in reversed(entries)}
 
 
-def create_view(con: duckdb.DuckDBPyConnection, lake: Path, dataset: str, name: str) -> None:
-    """Create view `name` of the rows now in quarantine, one per (key, hash, rules version), with `first_seen` and its run."""
+def create_view(con: duckdb.DuckDBPyConnection, lake: Path, dataset: str, name: str, *, run: str = "") -> None:
+    """Create view `name` of the rows now in quarantine, one per (key, hash, rules version), with `first_seen` and its run.
+
+    Those of `run` count too, ended or not.
+    """
     ended = {run for run, e in commits(lake, dataset).items() if e["outcome"] == "held"}
-    ended |= {load.run for load in History(lake, dataset).loads()}
-    runs = ", ".join(literal(r) for r in sorted(ended)) or "NULL"
+    ended |= {load.run for load in History(lake, dataset).loads()} | {run}
+    runs = ", ".join(literal(r) for r in sorted(ended))
     con.execute(
         f'CREATE OR REPLACE VIEW "{name}" AS SELECT * EXCLUDE (_op, _at), _at AS first_seen FROM ({_all(lake, dataset)}) WHERE _run IN ({runs}) '
-        "QUALIFY row_number() OVER (PARTITION BY _key, _hash, _rules ORDER BY _landing DESC, _op) = 1 AND _op = 'open'"
+        "QUALIFY row_number() OVER (PARTITION BY _key, _hash, _rules ORDER BY _landing DESC, _at DESC, _op) = 1 AND _op = 'open'"
     )
 
 
@@ -70,14 +74,12 @@ def record(
     complete: bool,
     at: str,
 ) -> None:
-    """Commit what this run opens and closes; a run that has done so already does nothing. A held run closes nothing.
+    """Commit what this run opens and closes; of a run that has done so already, what it judges otherwise now. A held run closes nothing.
 
     Raises:
         Superseded: a run with a later landing has written here.
     """
     done = commits(lake, contract.dataset)
-    if run in done:
-        return
     if any(int(e["landing"]) > landing for e in done.values()):
         raise Superseded(
             f"{contract.dataset}: a later run has judged this dataset", todo=f"hub pull {contract.dataset}"
@@ -86,10 +88,11 @@ def record(
     delivered = f"o._key IN (SELECT {key_text} FROM read_parquet({literal(str(keys))}))"
     closing = "false" if held else "true" if complete else delivered
     moves = _moves(con, lake, contract, rejects, run=run, landing=landing, rules=rules, closing=closing, at=at)
-    if not moves and not held:
+    outcome = "held" if held else "published"
+    if not moves and outcome == done.get(run, {"outcome": "published"})["outcome"]:
         return
     path = folder(lake, contract.dataset)
-    _commit(path, moves, {"run": run, "landing": landing, "outcome": "held" if held else "published"}, con)
+    _commit(path, moves, {"run": run, "landing": landing, "outcome": outcome}, con)
     crash.point("publish.quarantine-committed")
 
 
@@ -98,7 +101,7 @@ def _moves(
     *, run: str, landing: int, rules: str, closing: str, at: str,
 ) -> int:  # fmt: skip
     """Fill temp table `moves`; return its rows."""
-    create_view(con, lake, contract.dataset, "open_before")
+    create_view(con, lake, contract.dataset, "open_before", run=run)
     made = f"{literal(rules)} AS _rules"
     stamp = f"{literal(run)} AS _run, {landing}::BIGINT AS _landing, {literal(at)}::TIMESTAMPTZ AS _at"
     source = (
@@ -125,7 +128,7 @@ def _commit(path: Path, rows: int, facts: dict[str, str | int], con: duckdb.Duck
     table = DeltaTable.create(str(path), schema=SCHEMA, mode="ignore") if not _exists(path) else DeltaTable(str(path))
     actions: list[AddAction | RemoveAction] = []
     if rows:
-        file = path / f"run-{facts['run']}.parquet"
+        file = path / f"run-{facts['run']}-{uuid.uuid4().hex[:8]}.parquet"
         con.execute(
             f"COPY (SELECT {', '.join(SCHEMA.names)} FROM moves) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)"
         )
@@ -142,17 +145,16 @@ def _commit(path: Path, rows: int, facts: dict[str, str | int], con: duckdb.Duck
         table.create_write_transaction(actions=actions, mode="append", schema=SCHEMA, commit_properties=properties)
     except CommitFailedError as error:
         raise Superseded(f"{path.name}: another run judged this dataset at the same time") from error
-    for entry in sorted((path / "_delta_log").glob("*.json"))[-3:]:
-        sync_file(entry)
-    sync_folder(path / "_delta_log")
+    sync_log(path / "_delta_log")
     sync_folder(path)
 
 
 def _all(lake: Path, dataset: str) -> str:
     table = _open(lake, dataset)
-    files = table.file_uris() if table is not None else []
-    if files:
-        return f"SELECT * FROM read_parquet([{', '.join(literal(f) for f in files)}])"
+    added = pa.table(table.get_add_actions()).column("path").to_pylist() if table is not None else []
+    if added:
+        files = ", ".join(literal(str(folder(lake, dataset) / str(name))) for name in added)
+        return f"SELECT * FROM read_parquet([{files}])"
     nulls = {
         "VARCHAR[]": ("reasons",),
         "BIGINT": ("_seq", "_row", "_landing"),

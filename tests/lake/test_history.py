@@ -1,9 +1,11 @@
 import dataclasses
 import os
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 
+import duckdb
 import pytest
 from lake_builders import Desk, contract
 
@@ -231,3 +233,45 @@ def test_a_zombie_cannot_write_quarantine_behind_a_later_run(desk: Desk) -> None
     desk.reject([("1", "坏")], landing=5)
     with pytest.raises(Superseded):
         desk.reject([("2", "坏")], landing=4)
+
+
+def test_a_run_judged_otherwise_when_tried_again_sets_aside_what_it_finds_then(desk: Desk) -> None:
+    desk.reject([("1", "坏"), ("2", "坏")], landing=1)
+    desk.reject([("2", "坏"), ("3", "坏")], landing=1, keys=["1"])
+    desk.deliver([("1", "好")], landing=1)
+    assert desk.quarantined() == ['["2"]', '["3"]']
+
+
+def test_a_task_tried_again_beside_its_zombie_writes_a_file_of_its_own(desk: Desk) -> None:
+    prepared = desk.prepare([("1", "甲")])
+    History(desk.lake, "people").prepare(desk.contract)
+    with duckdb.connect() as con:
+        delivered = changes.Delivered(*prepared, complete=True, consistent=True, unkeyable=0, next_seq=9 << 32)
+        tries = [changes.find(con, desk.lake, desk.contract, delivered, load=1, run="same").file for _ in range(2)]
+    assert len({file for file in tries if file is not None and file.exists()}) == 2
+
+
+def test_a_lake_may_lie_in_a_folder_of_any_script(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "城市 [数据]", tmp_path / "work", contract())
+    desk.reject([("1", "坏")], landing=1)
+    desk.deliver([("9", "x")])
+    assert (desk.now(), desk.quarantined()) == ({"9": "x"}, ['["1"]'])
+
+
+def test_the_landing_of_a_run_that_begins_during_upkeep_stays(desk: Desk) -> None:
+    for run in ("dead", "alive"):
+        (desk.lake / "landing" / "people" / run).mkdir(parents=True)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    assert upkeep.clean_landing(desk.lake, desk.contract, now=now, running=lambda: frozenset({"alive"})) == 1
+    assert [p.name for p in (desk.lake / "landing" / "people").iterdir()] == ["alive"]
+
+
+def test_a_checkpoint_of_the_log_is_forced_to_the_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["00099.json", "00100.json", "00099.checkpoint.parquet", "_last_checkpoint"]
+    for name in names:
+        (tmp_path / name).touch()
+    synced: list[str] = []
+    monkeypatch.setattr(durable, "sync_file", lambda path: synced.append(path.name))
+    durable.sync_log(tmp_path)
+    assert sorted(synced[:-1]) == sorted(names)
+    assert synced[-1] == tmp_path.name
