@@ -43,9 +43,12 @@ def judge(run: str) -> str:
 def publish(run: str, *, dry_run: bool, accept_deletions: bool) -> dict[str, Any]:
     """Publish a judged run; returns the counts for the asset's event."""
     from hub import pipeline
+    from schemas.errors import DeliveryHeld
 
     with _hub() as hub:
         done = pipeline.publish(hub, run, dry_run=dry_run, accept_deletions=accept_deletions)
+        if done.phase == "held":  # a cleared task of a run that was held before
+            raise DeliveryHeld(done.reason)
         return {"run": done.run, "load": done.load, "outcome": done.phase, **done.facts.get("counts", {})}
 
 

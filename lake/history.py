@@ -29,7 +29,7 @@ SYSTEM = (
     pa.field("_hash", pa.binary()),
 )
 _METADATA = "cityhub"
-_CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days", "delta.enableExpiredLogCleanup": "false"}
+CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days", "delta.enableExpiredLogCleanup": "false"}
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class History:
         wanted = arrow_schema(contract.columns)
         if self._table is None:
             make_folder(self.path)
-            self._table = DeltaTable.create(str(self.path), schema=wanted, mode="ignore", configuration=_CONFIGURATION)
+            self._table = DeltaTable.create(str(self.path), schema=wanted, mode="ignore", configuration=CONFIGURATION)
             self._sync_log()
             return
         head = self.head()

@@ -17,7 +17,7 @@ import pyarrow as pa
 from lake import crash
 from lake.current import literal, quote
 from lake.durable import make_folder, sync_file, sync_folder, sync_log
-from lake.history import History
+from lake.history import CONFIGURATION, History
 from schemas.contract import Contract
 from schemas.errors import Superseded
 
@@ -125,7 +125,11 @@ def _commit(path: Path, rows: int, facts: dict[str, str | int], con: duckdb.Duck
     from deltalake.transaction import AddAction
 
     make_folder(path)
-    table = DeltaTable.create(str(path), schema=SCHEMA, mode="ignore") if not _exists(path) else DeltaTable(str(path))
+    table = (
+        DeltaTable.create(str(path), schema=SCHEMA, mode="ignore", configuration=CONFIGURATION)
+        if not _exists(path)
+        else DeltaTable(str(path))
+    )
     actions: list[AddAction | RemoveAction] = []
     if rows:
         file = path / f"run-{facts['run']}-{uuid.uuid4().hex[:8]}.parquet"

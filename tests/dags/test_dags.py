@@ -88,6 +88,18 @@ def test_a_task_of_a_superseded_run_is_refused(dags: dict[str, Any], airflow_cit
         calls.judge(stale.run)
 
 
+def test_a_cleared_task_of_a_held_run_stays_failed(dags: dict[str, Any], airflow_city: City) -> None:
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from dags import calls
+    from hub import pipeline
+
+    held = pipeline.read(airflow_city.hub, pipeline.claim(airflow_city.hub, "insurance", "airflow:held").run)
+    runs.close(airflow_city.hub.ledger, held.run, "held", now=airflow_city.hub.clock(), reason="too few rows")
+    with pytest.raises(AirflowFailException, match="too few rows"):
+        calls.publish(held.run, dry_run=False, accept_deletions=False)
+
+
 def test_a_failing_source_fails_the_run_with_its_reason_and_no_personal_data(
     dags: dict[str, Any], airflow_city: City
 ) -> None:
