@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from hub import notify, pipeline
+from hub.answers import catalog_entries
 from hub.core import Hub
-from hub.web import catalog_entries
 from lake import upkeep as lake_upkeep
 from lake.durable import write_atomically
 from ledger import contracts, loads, runs

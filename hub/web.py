@@ -5,7 +5,7 @@ Declarations, contracts and keys are read when the process starts; loads, client
 
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -14,21 +14,16 @@ from access.audit import AuditLog, pseudonym
 from access.audit_seal import Signer
 from access.invitations import Invitation, Invitations
 from access.tokens import Token, Tokens
-from catalog import entries
-from catalog.entries import Entry
 from hub import subject_files
+from hub.answers import catalog_entries, prefiller
 from hub.core import Hub
-from ledger import contracts, loads
+from ledger import loads
 from ledger.clients import Grant, allow
-from prefill import answer, sources
-from prefill.answer import Answer
 from prefill.forms import Form
-from prefill.seal import SealKey
 from schemas.masking import mask
 from serving.app import create_app
-from serving.services import Portal, Sample, Select, Services
+from serving.services import Portal, Sample, Services
 from subjects.due import Due
-from subjects.file import SubjectFile
 
 PORTAL_CLIENT = "demo-portal"
 PORTAL_PURPOSE = "service-application"
@@ -71,26 +66,6 @@ def services(hub: Hub) -> Services:
     )
 
 
-def catalog_entries(hub: Hub) -> tuple[Entry, ...]:
-    """The catalog as it is now: contracts, newest loads, and how each dataset's last run ended."""
-    applied, newest = contracts.applied(hub.ledger), loads.latest(hub.ledger)
-    return entries.build(applied, newest, hub.clock(), loads.conditions(hub.ledger))
-
-
-def prefiller(hub: Hub) -> Callable[[Form, SubjectFile, Select], Answer]:
-    """A function that answers a form from a subject's file, with the sources' state at that moment."""
-    seal_key, store = SealKey("s1", hub.key("seal")), subject_files.store(hub)
-
-    def prefill(form: Form, file: SubjectFile, select: Select) -> Answer:
-        states = sources.read(hub.ledger, contracts.applied(hub.ledger), form.subject)
-        return answer.prefill(
-            form, file, states, hub.clock(), subject=store.pseudonym(form.subject, file.identifier), key=seal_key,
-            select=select, timezone=hub.settings.timezone,
-        )  # fmt: skip
-
-    return prefill
-
-
 def _portal(hub: Hub, forms: dict[str, Form]) -> Portal | None:
     """The demonstration portal, with subjects to try: off unless settings ask for it."""
     if not hub.settings.demo_portal:
@@ -110,13 +85,6 @@ def _portal(hub: Hub, forms: dict[str, Form]) -> Portal | None:
         return Invitations(hub.key("invitation")).open(token, form, now=hub.clock())
 
     return Portal(PORTAL_CLIENT, PORTAL_PURPOSE, hub.key("form-proof"), invited, samples)
-
-
-def link(hub: Hub, found: Due) -> str:
-    """A link that opens the form which renews what falls due, filled in; it holds for a day and tells nobody whom it is for."""
-    invitation = Invitation(found.form, found.identifier, {found.list: dict(found.record)})
-    token = Invitations(hub.key("invitation")).seal(invitation, now=hub.clock(), nonce=os.urandom(12))
-    return f"{hub.settings.api_url}/forms/{found.form}?invitation={token}"
 
 
 def _masked_name(hub: Hub, found: Due) -> str:

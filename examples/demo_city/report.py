@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from hub import quarantined, subject_files
+from hub.answers import link, prefiller
 from hub.core import Hub
-from hub.web import link, prefiller
 from ledger import loads
 from prefill.answer import summarise
 

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from hub import subject_files
+from hub.answers import link
 from hub.commands.common import Json, hub, output
-from hub.web import link
 from ledger import contracts
 from schemas.errors import NotFound
 from schemas.masking import mask

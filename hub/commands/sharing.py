@@ -9,8 +9,8 @@ import typer
 from access import audit_verify, clients
 from access.audit_seal import Checker, Signer
 from catalog import entries, search
+from hub.answers import catalog_entries
 from hub.commands.common import Dataset, Json, hub, output
-from hub.web import catalog_entries
 from ledger import clients as client_tables
 from ledger.clients import Grant
 from schemas.errors import NotFound, Stop

@@ -9,7 +9,7 @@ from city_bench import ORDER, City, city
 
 from examples.demo_city import report
 from hub import pipeline, quarantined, subject_files
-from hub.web import catalog_entries, prefiller
+from hub.answers import catalog_entries, prefiller
 from lake.history import History
 from ledger import loads
 from prefill.answer import summarise
