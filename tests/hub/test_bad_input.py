@@ -1,20 +1,17 @@
 """Whatever a source does wrong: one clear line, the run marked with it, and the last good load still served."""
 
-import sqlite3
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import servers
 import yaml
 from city_bench import hub_at
+from sqlalchemy import make_url
 
-from connectors.opening import open_source
 from hub import pipeline, registry
 from hub.core import Hub
 from lake.history import History
 from ledger import loads, runs
-from schemas.contract import Contract
 from schemas.errors import DeliveryHeld, HubError, Retry, SourceDamaged, SourceDenied, SourceMissing, SourceUnreachable
 
 CONTRACT = Path(__file__).parents[1] / "faults" / "people.odcs.yaml"
@@ -99,54 +96,55 @@ def test_a_mended_source_is_published_again(hub: Hub) -> None:
     assert loads.latest(hub.ledger)["people"].rows == 3
 
 
-def reach(hub: Hub, contract: Contract) -> HubError:
-    with (
-        pytest.raises(HubError) as error,
-        open_source(contract.source, secret=lambda _: "reader:wrong", root=hub.settings.drops) as source,
-    ):
-        list(source.read(contract.columns, None).parts())
-    return error.value
+def moved_to(hub: Hub, folder: Path, server: dict[str, object], secret: str | None = None) -> None:
+    """Serve a good load from the file, then let the department move to another server."""
+    drop(hub, GOOD)
+    pull(hub, "good")
+    registry.apply(hub, (contract_file(folder, server, secret),), because="the department moved")
+
+
+def ended_badly(hub: Hub, kind: type[HubError]) -> str:
+    """The error of a pull that must fail; the run is marked with it and the last good load is still served."""
+    with pytest.raises(kind) as error:
+        pull(hub, "bad")
+    assert error.value.todo
+    ended = runs.recent(hub.ledger)[0]
+    assert (ended.phase, ended.reason) == ("failed", str(error.value))
+    served = loads.latest(hub.ledger)["people"]
+    assert (served.load, served.rows, served.status) == (1, 2, "failed")
+    return str(error.value)
+
+
+def postgres(url: str) -> dict[str, object]:
+    at = make_url(url)
+    return {"type": "postgres", "host": at.host, "port": at.port, "database": at.database, "schema": "public"}
 
 
 def test_a_server_that_does_not_answer_is_unreachable_and_may_be_tried_again(hub: Hub, tmp_path: Path) -> None:
-    server = {
-        "type": "postgres",
-        "host": "127.0.0.1",
-        "port": servers.free_port(),
-        "database": "police",
-        "schema": "public",
-    }
-    registry.apply(hub, (contract_file(tmp_path, server, "env:X"),), because="moved")
-    error = reach(hub, hub.contract("people"))
-    assert isinstance(error, SourceUnreachable)
-    assert isinstance(error, Retry)
-    assert str(server["port"]) in str(error)
+    port = servers.free_port()
+    moved_to(
+        hub,
+        tmp_path,
+        {"type": "postgres", "host": "127.0.0.1", "port": port, "database": "police", "schema": "public"},
+        "env:X",
+    )
+    assert str(port) in ended_badly(hub, SourceUnreachable)
+    assert issubclass(SourceUnreachable, Retry)
 
 
+@pytest.mark.needs_postgres
 def test_a_wrong_password_is_denied_and_never_shown(hub: Hub, tmp_path: Path, postgres_url: str) -> None:
     with servers.database(postgres_url, "denied") as url:
-        servers.execute(url, "CREATE ROLE reader LOGIN PASSWORD 'right'")
-        bare, _ = servers.account(url)
-        contract = hub.contract("people")
-        source = replace(
-            contract.source,
-            kind="sql",
-            url=bare.replace("postgresql://", "postgresql+psycopg://"),
-            table="public.people",
-            secret="env:X",
-        )
-        error = reach(hub, replace(contract, source=source))
-        servers.execute(url, "DROP ROLE reader")
-    assert isinstance(error, SourceDenied | SourceMissing), error
-    assert "wrong" not in str(error).replace("wrong password", "")
+        moved_to(hub, tmp_path, postgres(url), "env:X")
+        stranger = Hub(hub.settings, secret=lambda _reference: "postgres:canary-password")
+        message = ended_badly(stranger, SourceDenied)
+    assert "canary-password" not in message
 
 
-def test_a_missing_table_names_the_tables_there_are(hub: Hub) -> None:
-    with sqlite3.connect(hub.settings.drops / "other.db") as db:
-        db.execute("CREATE TABLE 企业 (a)")
-    contract = hub.contract("people")
-    error = reach(
-        hub, replace(contract, source=replace(contract.source, kind="sql", url="sqlite:///other.db", table="人口"))
-    )
-    assert isinstance(error, SourceMissing)
-    assert "企业" in str(error)
+@pytest.mark.needs_postgres
+def test_a_missing_table_names_the_tables_there_are(hub: Hub, tmp_path: Path, postgres_url: str) -> None:
+    with servers.database(postgres_url, "no table") as url:
+        servers.execute(url, 'CREATE TABLE "企业" (a text)')
+        moved_to(hub, tmp_path, postgres(url), "env:X")
+        known = Hub(hub.settings, secret=lambda _reference: servers.account(url)[1])
+        assert "企业" in ended_badly(known, SourceMissing)
