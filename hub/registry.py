@@ -6,7 +6,7 @@ same bytes. `pools.json` beside it is what `airflow pools import` takes, for an 
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import httpx
 from hub.core import Hub
 from lake.durable import make_folder, write_atomically
 from ledger import contracts
+from quality import rules
 from schemas import diff, odcs
 from schemas.contract import Contract
 from schemas.errors import ContractInvalid, Problem, SourceUnreachable, Stop
@@ -45,7 +46,7 @@ def files(paths: tuple[Path, ...]) -> tuple[Path, ...]:
 
 
 def check(hub: Hub, paths: tuple[Path, ...]) -> tuple[Contract, ...]:
-    """The contracts in these files, each right in itself and all of them together.
+    """The contracts in these files, each right in itself (its rules compile) and all of them together.
 
     Raises:
         ContractInvalid: with the problems of every file.
@@ -54,9 +55,11 @@ def check(hub: Hub, paths: tuple[Path, ...]) -> tuple[Contract, ...]:
     good: list[tuple[Path, Contract]] = []
     for path in files(paths):
         try:
-            good.append((path, odcs.load(path)))
+            contract = odcs.load(path)
+            rules.rules(contract, today=hub.today())
+            good.append((path, contract))
         except ContractInvalid as error:
-            problems += error.problems
+            problems += [replace(problem, file=problem.file or str(path)) for problem in error.problems]
     problems += _clashes(hub, good)
     if problems:
         raise ContractInvalid(problems)

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any
 
 from hub.core import Hub
-from lake import crash
 from ledger import contracts, loads
 from ledger.subject_store import SubjectKey, SubjectStore
 from prefill import forms as form_files
@@ -47,16 +46,12 @@ def build_bucket(hub: Hub, work: dict[str, Any], bucket: int) -> dict[str, Any]:
     """Build one bucket of one kind; returns what was written."""
     parsed = Work.from_json(work)
     buckets = hub.settings.subject_buckets
-    found = build.build_bucket(parsed, _sources(hub), store(hub), hub.clock(), bucket, buckets, _room(hub))
-    crash.point("subjects.stored")
-    return asdict(found)
+    return asdict(build.build_bucket(parsed, _sources(hub), store(hub), hub.clock(), bucket, buckets, _room(hub)))
 
 
 def finish(hub: Hub, work: dict[str, Any]) -> dict[str, Any]:
     """Mark a build done once all its buckets are in the store."""
-    found = build.finish(Work.from_json(work), hub.ledger, store(hub), hub.clock())
-    crash.point("subjects.marked")
-    return asdict(found)
+    return asdict(build.finish(Work.from_json(work), hub.ledger, store(hub), hub.clock()))
 
 
 def build_all(hub: Hub) -> list[Built]:

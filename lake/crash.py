@@ -14,7 +14,6 @@ POINTS = (
     "judge.before-verdict", "judge.after-verdict",
     "publish.quarantine-committed", "append.written", "append.synced",
     "commit.before", "commit.after", "commit.synced", "tell.before", "tell.after",
-    "subjects.stored", "subjects.marked",
 )  # fmt: skip
 _passed: Counter[str] = Counter()
 

@@ -33,17 +33,11 @@ class AirflowClient:
             for part in ("metadatabase", "scheduler", "dag_processor")
         )
 
-    def sign_in(self) -> None:
-        """Take a bearer token for the calls that follow."""
+    def sign_in(self) -> str:
+        """Take a bearer token for the calls that follow, and give it."""
         token = self.http.post("/auth/token", json=self.credentials).raise_for_status().json()["access_token"]
         self.http.headers["Authorization"] = f"Bearer {token}"
-
-    def create_pools(self, pools: dict[str, dict[str, Any]]) -> None:
-        """Create the pools that are missing."""
-        for name, pool in pools.items():
-            made = self.http.post("/api/v2/pools", json={"name": name, **pool})
-            if made.status_code != httpx.codes.CONFLICT:
-                made.raise_for_status()
+        return str(token)
 
     def dags(self) -> set[str]:
         """Ids of the DAGs that Airflow has parsed."""

@@ -20,9 +20,14 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from pydantic import SecretStr
+
 from examples.demo_city import preflight, report
 from examples.demo_city.airflow_client import AirflowClient, RunState
 from examples.demo_city.processes import Children
+from hub import registry
+from hub.core import Hub
+from hub.settings import Settings
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
@@ -114,8 +119,8 @@ def _story(plan: Plan, children: Children, say: "_Clock") -> bool:
     children.start("hub", [_bin("hub"), "serve", "--port", str(plan.hub_port)])
     airflow = AirflowClient(plan.airflow, "admin", password)
     airflow.wait_until_healthy(180, children.check)
-    airflow.sign_in()
-    airflow.create_pools(json.loads((plan.home / "hub" / "pools.json").read_text(encoding="utf-8")))
+    token = airflow.sign_in()
+    registry.compile_index(Hub(Settings(airflow_url=plan.airflow, airflow_token=SecretStr(token))))  # creates the pools
     say("Airflow is up")
     _run_all(airflow, children, say)
     return report.show(plan, password)

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -105,6 +106,7 @@ def test_a_failing_source_fails_the_run_with_its_reason_and_no_personal_data(
 ) -> None:
     file = airflow_city.drop / "utilities" / "accounts.jsonl"
     content = file.read_bytes()
+    canaries = {json.loads(line)["holder"]["id"] for line in content.splitlines() if b'"id"' in line} - {"", None}
     file.write_bytes(content[:500] + b"\xff\xfe" + content[500:])
     try:
         assert run(dags["dataset.utility_accounts"]).state == "failed"
@@ -114,6 +116,11 @@ def test_a_failing_source_fails_the_run_with_its_reason_and_no_personal_data(
     assert failed.phase == "failed"
     assert "accounts.jsonl" in failed.reason
     assert "→" in failed.reason
+    airflow_home = Path(os.environ["AIRFLOW_HOME"])
+    kept = b"".join(p.read_bytes() for p in [*airflow_home.glob("airflow.db*"), *airflow_home.rglob("*.log")])
+    assert len(kept) > 100_000
+    assert len(canaries) > 50
+    assert not [c for c in canaries if c.encode() in kept or c in failed.reason]
 
 
 def test_subjects_and_catalog_follow(dags: dict[str, Any], airflow_city: City) -> None:

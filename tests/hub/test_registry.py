@@ -1,6 +1,8 @@
 """Applying contracts: versions, clashes, breaking changes, and an index whose bytes depend on the contracts alone."""
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from hub import drafting, registry
 from hub.core import Hub
 from ledger import contracts
 from schemas import odcs
-from schemas.errors import ContractInvalid, Invalid, NotFound, Stop
+from schemas.errors import ContractInvalid, Invalid, NotFound, SourceUnreachable, Stop
 
 
 @pytest.fixture
@@ -87,6 +89,50 @@ def test_the_index_is_the_same_bytes_for_the_same_contracts_in_any_order(tmp_pat
     assert entry["after"] == ["companies"]
     pools = json.loads(one.settings.index.with_name("pools.json").read_bytes())
     assert entry["pool"] in pools
+
+
+def test_a_rule_that_cannot_be_evaluated_is_found_before_anything_is_applied(hub: Hub, tmp_path: Path) -> None:
+    path = edited(tmp_path, "residents", ("check: idAgrees", "check: sql, predicate: nonsense("))
+    with pytest.raises(ContractInvalid) as error:
+        registry.check(hub, (path,))
+    assert {p.file for p in error.value.problems} == {str(path)}
+    assert all(p.example for p in error.value.problems)
+
+
+class PoolHandler(BaseHTTPRequestHandler):
+    """Airflow's pool endpoint: remembers, answers 409 for a pool it has, 401 without the token."""
+
+    def do_POST(self) -> None:
+        pool = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["name"]
+        known = self.server.pools  # type: ignore[attr-defined]
+        status = 401 if self.headers["Authorization"] != "Bearer t" else 409 if pool in known else 201
+        if status == 201:
+            known.append(pool)
+        self.send_response(status)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_applying_creates_the_departments_pools_and_says_when_it_cannot(tmp_path: Path) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), PoolHandler)
+    server.pools = []  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        url, path = f"http://127.0.0.1:{server.server_address[1]}", edited(tmp_path, "residents")
+        hub = hub_at(tmp_path / "home", airflow_url=url, airflow_token="t")
+        registry.apply(hub, (path,))
+        registry.apply(hub, (path,))
+        assert server.pools == [hub.contract("residents").pool]  # type: ignore[attr-defined]
+        with pytest.raises(SourceUnreachable, match="did not take the pools") as error:
+            registry.apply(hub_at(tmp_path / "home", airflow_url=url, airflow_token="wrong"), (path,))
+        assert "pools import" in error.value.todo
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_an_unknown_dataset_names_those_there_are(hub: Hub, tmp_path: Path) -> None:
