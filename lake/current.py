@@ -22,12 +22,6 @@ def create_view(
     con.execute(f"CREATE OR REPLACE VIEW {quote(name)} AS {_select(lake, history, contract, columns, load)}")
 
 
-def create_history_view(con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, name: str) -> None:
-    """Create view `name` of every history row: contract columns, `_op`, `_load`, `_seq`, `_hash`."""
-    history = History(lake, contract.dataset)
-    con.execute(f"CREATE OR REPLACE VIEW {quote(name)} AS {_rows(contract, history.files())}")
-
-
 def touched(
     con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, column: str, since: int, upto: int, name: str
 ) -> None:

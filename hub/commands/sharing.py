@@ -94,6 +94,14 @@ def client_list(as_json: Json = False) -> None:
     output(as_json).table("clients", rows, empty="no client yet → hub client add ID --form FORM")
 
 
+@client_app.command("disable")
+def client_disable(client: Annotated[str, typer.Argument(help="client id")], as_json: Json = False) -> None:
+    """Switch a client off: its tokens are dead at once. `hub client add` gives it a new secret and switches it on."""
+    it = hub()
+    client_tables.set_active(it.ledger, client, False)
+    output(as_json).record({"client_id": client, "active": False})
+
+
 @audit_app.command("verify")
 def verify(as_json: Json = False) -> None:
     """Walk the audit chains; any edit, deletion, reordering or truncation is named, and the exit code is 1."""

@@ -56,3 +56,16 @@ def test_refused_is_3_and_a_problem_document_for_machines(hub) -> None:  # type:
     problem = json.loads(err)
     assert (problem["type"], problem["status"]) == ("urn:cityhub:problem:not-found", 404)
     assert problem["todo"]
+
+
+def test_a_client_can_be_switched_off_and_on_again(hub) -> None:  # type: ignore[no-untyped-def]
+    def active() -> bool:
+        return json.loads(hub("client", "list", "--json")[1])[0]["active"]
+
+    hub("client", "add", "portal", "--form", "hk_macao_permit_renewal")
+    assert active()
+    assert hub("client", "disable", "portal")[0] == 0
+    assert not active()
+    hub("client", "add", "portal", "--form", "hk_macao_permit_renewal")
+    assert active()
+    assert hub("client", "disable", "nobody")[0] == 3
