@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,18 @@ ROOT = Path(__file__).parents[2]
 def alive(pid: int) -> bool:
     """Whether the process runs; one that has ended but was not fetched by its parent does not."""
     stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    try:
+        return stat.read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def ends_within(seconds: float, pid: int) -> bool:
+    """Whether the process ends in time: a signal sent is not yet a process gone."""
+    deadline = time.monotonic() + seconds
+    while alive(pid) and time.monotonic() < deadline:
+        os.sched_yield()
+    return not alive(pid)
 
 
 def test_nothing_stands_in_the_way_of_a_machine_with_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,17 +67,17 @@ def test_the_check_runs_without_the_environment_it_is_to_precede(tmp_path: Path)
 
 
 def test_children_and_their_children_are_stopped_and_others_are_not(tmp_path: Path) -> None:
-    bystander = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     family = "import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); print(p.pid, flush=True); p.wait()"
-    with Children(tmp_path, os.environ) as children:
-        children.start("family", [sys.executable, "-c", family])
-        parent = children.running["family"].pid
-        while not (text := (tmp_path / "family.log").read_text()).endswith("\n"):
-            children.check()
-    assert not alive(parent)
-    assert not alive(int(text))
-    assert bystander.poll() is None
-    bystander.communicate(b"\n")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as bystander:
+        with Children(tmp_path, os.environ) as children:
+            children.start("family", [sys.executable, "-c", family])
+            parent = children.running["family"].pid
+            while not (text := (tmp_path / "family.log").read_text()).endswith("\n"):
+                children.check()
+        assert not alive(parent)
+        assert ends_within(10, int(text)), "the grandchild was not stopped"
+        assert bystander.poll() is None
+        bystander.communicate(b"\n")
 
 
 def test_a_child_that_ends_too_early_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
