@@ -88,6 +88,8 @@ class Source:
     (`env:NAME`, `file:PATH`, `airflow:CONNECTION`). `table` is the table, file pattern or path below the URL.
     `cursor` is a hub column name, for incremental sync; `lag` the overlap in seconds where no bound can be had.
     `timezone` is that of zoneless timestamps in the source (IANA name).
+    `windows` are the hours in which a pull may begin (`22:00-06:00`, in the city's time; none: always), `rows_per_second` the pace
+    that a database is asked to keep up with (None: as fast as it can), `statement_seconds` the longest that one statement may take.
     """
 
     kind: str
@@ -100,6 +102,9 @@ class Source:
     timezone: str = "Asia/Shanghai"
     secret: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    windows: tuple[str, ...] = ()
+    rows_per_second: int | None = None
+    statement_seconds: int = 7200
 
 
 @dataclass(frozen=True)

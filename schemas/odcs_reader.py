@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from schemas import meaning
 from schemas.contract import Check, Column, Contact, Contract, Limits, Severity, Source, SubjectLink
 from schemas.errors import Problem
+from schemas.windows import window
 
 VENDOR = "cityhub"
 CYCLES: dict[str, float | None] = {
@@ -272,7 +273,30 @@ class _Reader:
             timezone=self.timezone(str(custom(server, "timeZone", "Asia/Shanghai"))),
             secret=custom(server, "secretRef"),
             options=dict(custom(server, "options", {}) or {}),
+            windows=self.windows(custom(server, "pullWindows", ()) or ()),
+            rows_per_second=self.positive(custom(server, "rowsPerSecond"), "rowsPerSecond", kind),
+            statement_seconds=self.positive(custom(server, "statementSeconds"), "statementSeconds", kind) or 7200,
         )
+
+    def windows(self, given: Any) -> tuple[str, ...]:
+        texts = tuple(map(str, given)) if isinstance(given, list | tuple) else (str(given),)
+        for text in texts:
+            try:
+                window(text)
+            except ValueError:
+                where, wrong = "servers[0].customProperties.pullWindows", f"{text!r} is no span of hours"
+                self.wrong(where, wrong, 'value: ["22:00-06:00"]')
+                return ()
+        return texts
+
+    def positive(self, value: Any, name: str, kind: str) -> int | None:
+        """A whole number above zero, for databases only: nothing else would heed it."""
+        where = f"servers[0].customProperties.{name}"
+        if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0 and kind == "sql"):
+            return value
+        wrong = "a whole number above 0 is wanted" if kind == "sql" else "is heeded by databases only"
+        self.wrong(where, wrong, "value: 5000")
+        return None
 
     def timezone(self, name: str) -> str:
         try:
