@@ -8,13 +8,14 @@ Must not know: contracts' rules, lakes, loads, ledgers, Airflow. It never change
 1. `open_source` chooses the kind: `sql` (SQLite, PostgreSQL, MariaDB/MySQL), `csv`, `xlsx`, `jsonl`, `parquet`, `rest`.
 2. `Connector.read` opens one snapshot where the source has one, takes the new bound in it, and streams; memory does not grow.
 3. `decode` turns a landed part into batches: `_row` (1-based) and the source's own column names, every value as exact text.
+4. `Connector.keys` gives the same batches without landing, for a comparison with what was published.
 
 A fault is one of `schemas.errors`: unreachable, denied, missing, damaged. Each message is one line that says what, where and what to
 do, and holds neither a secret nor a value of a record.
 """
 
 from connectors.formats import decode
-from connectors.interface import Connector, Part, Probe, Reading, SourceColumn
+from connectors.interface import Connector, Part, Probe, Reading, Rows, SourceColumn, Sweep
 from connectors.opening import KINDS, open_source
 
-__all__ = ["KINDS", "Connector", "Part", "Probe", "Reading", "SourceColumn", "decode", "open_source"]
+__all__ = ["KINDS", "Connector", "Part", "Probe", "Reading", "Rows", "SourceColumn", "Sweep", "decode", "open_source"]

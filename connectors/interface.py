@@ -4,14 +4,15 @@ A `Connector` is opened for one `Source` and closed after use. `read` gives a `R
 other, each to its end; only then is there a watermark. Whoever skips a part's bytes is told, for those records would be lost.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import TracebackType
+from pathlib import Path
+from types import MappingProxyType, TracebackType
 from typing import Literal, Protocol, Self, TypeVar
 
 import pyarrow as pa
 
-from schemas.contract import Column
+from schemas.contract import Column, Source
 
 Media = Literal["parquet", "csv", "xlsx", "jsonl", "json"]
 T = TypeVar("T")
@@ -29,13 +30,25 @@ class SourceColumn:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """How many records there are; not `exact` where the source's own estimate stands in for a dear count."""
+
+    count: int
+    exact: bool = True
+
+
+@dataclass(frozen=True)
 class Probe:
-    """A source that answered: where it is (without credentials), what it is, and what a person should know of it."""
+    """A source that answered: where it is (without credentials), what it is, and what a person should know of it.
+
+    `rows` holds the tables whose size could be had cheaply.
+    """
 
     where: str
     system: str
     tables: tuple[str, ...]
     note: str = ""
+    rows: Mapping[str, Rows] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -91,8 +104,36 @@ class Reading:
         self.release()
 
 
+@dataclass
+class Sweep:
+    """Every record that a source has now, for comparison with what was published: batches of `_row` and the contract's columns.
+
+    Shape and values are those of `decode`. `complete` and `consistent` as of a `Reading`; `note` says what a person should know.
+    Iterate to the end, inside a `with`.
+    """
+
+    batches: Iterator[pa.RecordBatch]
+    complete: bool
+    consistent: bool
+    note: str = ""
+    release: Callable[[], None] = field(default=lambda: None, repr=False)
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return self.batches
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
 class Connector(Protocol):
     """One opened source."""
+
+    source: Source
 
     def probe(self) -> Probe:
         """Ask the source whether it answers; raises the error that a read would."""
@@ -109,6 +150,12 @@ class Connector(Protocol):
     def read(self, columns: Sequence[Column], watermark: str | None) -> Reading:
         """Read the source's table; `columns` are the contract's, `watermark` the last read's (None: all of it)."""
 
+    def keys(self, columns: Sequence[Column], scratch: Path) -> Sweep:
+        """Sweep the source's table for reconciliation: what `read` without a watermark gives, but nothing is landed.
+
+        `scratch` is a folder for files that can only be decoded whole; they are removed as they are used up.
+        """
+
     def close(self) -> None:
         """Let go of connections; a second call does nothing."""
 
@@ -120,7 +167,15 @@ class Connector(Protocol):
 
 
 class Closing:
-    """The context-manager half of a connector: leaving the block closes it."""
+    """What all connectors share: leaving the block closes them, and a sweep is a read that is not landed."""
+
+    source: Source
+
+    def keys(self: "Connector", columns: Sequence[Column], scratch: Path) -> Sweep:
+        """Read the table without a watermark, decoded on the way."""
+        from connectors.sweep import sweep
+
+        return sweep(self, columns, scratch)
 
     def close(self) -> None:
         """Nothing to let go of, unless a connector says otherwise."""
