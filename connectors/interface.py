@@ -7,7 +7,7 @@ other, each to its end; only then is there a watermark. Whoever skips a part's b
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Literal, Protocol, Self, TypeVar
 
 import pyarrow as pa
@@ -48,7 +48,7 @@ class Probe:
     system: str
     tables: tuple[str, ...]
     note: str = ""
-    rows: Mapping[str, Rows] = MappingProxyType({})
+    rows: Mapping[str, Rows] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
