@@ -111,6 +111,20 @@ def rank(value: str, zone: str) -> tuple[int, datetime | Decimal | str]:
         return 0, value
 
 
+def shown(watermark: str | None, zone: str) -> datetime | Value | None:
+    """The bound in a watermark for people: a moment where it is one; None for a watermark without a bound.
+
+    >>> print(shown('{"bound": "2026-05-01 08:00:00", "sure": true}', "Asia/Shanghai"))
+    2026-05-01 00:00:00+00:00
+    """
+    try:
+        value = Bound.from_json(watermark or "").value
+    except SourceDamaged:
+        return None
+    stamp = _Stamp.parse(str(value), zone) if isinstance(value, str) else None
+    return stamp.moment if stamp else value
+
+
 @dataclass(frozen=True)
 class _Stamp:
     """A timestamp's moment and the way it was written, so that another moment can be written alike."""

@@ -14,14 +14,15 @@ import shutil
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import connectors
-from hub import notify
+from connectors import bounds
+from hub import admission, notify
 from hub.core import Hub
 from lake import changes, crash, current, landing, quarantine
 from lake.durable import sync_file
@@ -44,11 +45,11 @@ Progress = Callable[[int], None]
 
 def pull(
     hub: Hub, dataset: str, *, owner: str, full: bool = False, dry_run: bool = False, accept_deletions: bool = False,
-    progress: Progress | None = None,
+    now_because: str = "", progress: Progress | None = None,
 ) -> Run:  # fmt: skip
     """All steps in one process: what `hub pull` does."""
     run = claim(hub, dataset, owner, full=full)
-    run = read(hub, run.run, progress=progress)
+    run = read(hub, run.run, now_because=now_because, progress=progress)
     run = judge(hub, run.run)
     return publish(hub, run.run, dry_run=dry_run, accept_deletions=accept_deletions)
 
@@ -68,14 +69,18 @@ def claim(hub: Hub, dataset: str, owner: str, *, full: bool = False) -> Run:
     return run
 
 
-def read(hub: Hub, run_id: str, *, progress: Progress | None = None) -> Run:
-    """Land what the source has to say. A landing that is sealed already is kept; a run that has ended well is let be."""
+def read(hub: Hub, run_id: str, *, now_because: str = "", progress: Progress | None = None) -> Run:
+    """Land what the source has to say. A landing that is sealed already is kept; a run that has ended well is let be.
+
+    `now_because` is the reason for asking outside the department's hours, kept with the run.
+    """
     run = _open(hub, run_id)
     if run.phase in DONE:
         return run
     contract = hub.contract(run.dataset)
-    with _working(hub, run, contract):
-        manifest = landing.manifest(hub.lake, run.dataset, run.run)
+    manifest = landing.manifest(hub.lake, run.dataset, run.run)
+    asking = admission.admitted(hub, run, contract, now_because) if manifest is None else nullcontext()
+    with asking, _working(hub, run, contract, "read"):
         if manifest is None:
             head = History(hub.lake, run.dataset).head()
             watermark = head.watermark if head and not run.full else None
@@ -84,7 +89,8 @@ def read(hub: Hub, run_id: str, *, progress: Progress | None = None) -> Run:
                 manifest = landing.land(
                     hub.lake, run.dataset, run.run, reading, landed_at=hub.clock().isoformat(), progress=progress
                 )
-        return runs.advance(hub.ledger, run, "landed", bytes=manifest.bytes, files=len(manifest.files))
+        runs.remark(hub.ledger, run.run, **_of_reading(manifest, contract, run))
+        return runs.advance(hub.ledger, _open(hub, run.run), "landed", bytes=manifest.bytes, files=len(manifest.files))
 
 
 def judge(hub: Hub, run_id: str) -> Run:
@@ -93,7 +99,7 @@ def judge(hub: Hub, run_id: str) -> Run:
     if run.phase in DONE:
         return run
     contract = hub.contract(run.dataset)
-    with _working(hub, run, contract):
+    with _working(hub, run, contract, "judge"):
         manifest = _landed(hub, run)
         work = _work(hub, run)
         shutil.rmtree(work, ignore_errors=True)
@@ -127,7 +133,7 @@ def publish(hub: Hub, run_id: str, *, dry_run: bool = False, accept_deletions: b
     if run.phase in DONE:
         return run
     contract = hub.contract(run.dataset)
-    with _working(hub, run, contract):
+    with _working(hub, run, contract, "publish"):
         done = History(hub.lake, run.dataset).find(run.run)
         if done is None:
             done = _publish(hub, run, contract, dry_run=dry_run, accept_deletions=accept_deletions)
@@ -157,7 +163,7 @@ def rollback(hub: Hub, dataset: str, *, to: int, reason: str, owner: str) -> Run
             f"{dataset} has no load {to} (loads 1 to {max(history, default=0)})", todo=f"hub runs list {dataset}"
         )
     run = claim(hub, dataset, owner)
-    with _working(hub, run, contract), session(_work(hub, run), hub.settings.judge_memory_mb) as con:
+    with _working(hub, run, contract, "publish"), session(_work(hub, run), hub.settings.judge_memory_mb) as con:
         table = History(hub.lake, dataset)
         table.prepare(contract)
         first = run.landing << SEQ_BITS
@@ -294,13 +300,26 @@ def _verdict(hub: Hub, run: Run) -> Verdict:
     return Verdict.from_json(json.loads(path.read_bytes()))
 
 
+def _of_reading(manifest: landing.Manifest, contract: Contract, run: Run) -> dict[str, Any]:
+    """What a run keeps of its reading: rows where the source counts them, the bound, and how far behind the run's start it lies."""
+    rows = [file.rows for file in manifest.files]
+    bound = bounds.shown(manifest.watermark, contract.source.timezone)
+    lag = (run.started_at - bound).total_seconds() if isinstance(bound, datetime) else None
+    return {
+        **({"rows": sum(rows)} if min(rows, default=0) >= 0 else {}),
+        **({"bound": str(bound)} if bound is not None else {}),
+        **({"lag": round(lag, 3)} if lag is not None else {}),
+        **({"note": manifest.note} if manifest.note else {}),
+    }
+
+
 def _digest(manifest: landing.Manifest) -> str:
     return hashlib.sha256(json.dumps(asdict(manifest), sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 @contextmanager
-def _working(hub: Hub, run: Run, contract: Contract) -> Iterator[None]:
-    """Renew the lease from a thread while the step works; end the run with its reason if the step fails.
+def _working(hub: Hub, run: Run, contract: Contract, step: str) -> Iterator[None]:
+    """Renew the lease from a thread while the step works; end the run with its reason if the step fails; note how long it took.
 
     Raises:
         Retry: an unforeseen error, without its message.
@@ -314,6 +333,7 @@ def _working(hub: Hub, run: Run, contract: Contract) -> Iterator[None]:
 
     thread = threading.Thread(target=renew, name=f"lease-{run.dataset}", daemon=True)
     thread.start()
+    began = hub.clock()
     try:
         yield
     except HubError as error:
@@ -326,6 +346,7 @@ def _working(hub: Hub, run: Run, contract: Contract) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
+        runs.remark(hub.ledger, run.run, seconds={step: round((hub.clock() - began).total_seconds(), 3)})
 
 
 def _fault(dataset: str, error: Exception) -> Retry:

@@ -20,7 +20,6 @@ from schemas import diff, odcs
 from schemas.contract import Contract
 from schemas.errors import ContractInvalid, Problem, SourceUnreachable, Stop
 
-POOL_SLOTS = 2
 _CRON = {1.0: "0 * * * *", 24.0: "{m} 1 * * *", 168.0: "{m} 1 * * 1", 744.0: "{m} 1 1 * *"}
 
 
@@ -92,7 +91,11 @@ def compile_index(hub: Hub) -> None:
     applied = contracts.applied(hub.ledger)
     index = {name: entry(contract, hub.settings.timezone) for name, contract in sorted(applied.items())}
     pools = {
-        contract.pool: {"slots": POOL_SLOTS, "description": contract.provider, "include_deferred": False}
+        contract.pool: {
+            "slots": hub.settings.department_pulls,
+            "description": contract.provider,
+            "include_deferred": False,
+        }
         for contract in sorted(applied.values(), key=lambda c: c.pool)
     }
     make_folder(hub.settings.index.parent)

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     audit_url: str = Field("", repr=False, description="SQLAlchemy URL of the audit tables; default SQLite in HOME")
     timezone: str = Field("Asia/Shanghai", description="time zone of the city: what 'today' means")
     lease_seconds: int = Field(120, ge=5, description="a run that is silent for longer loses its lease")
+    department_pulls: int = Field(2, ge=1, description="how many pulls may ask one department's systems at once")
     judge_memory_mb: int = Field(1024, ge=128, description="memory the gate may take, in MiB")
     subject_buckets: int = Field(4, ge=1, description="hash buckets of a subject build; each is one Airflow task")
     subject_key: SecretStr | None = Field(

@@ -152,6 +152,15 @@ def advance(db: Database, run: Run, phase: str, **facts: Any) -> Run:
     return changed
 
 
+def remark(db: Database, run: str, **facts: Any) -> None:
+    """Add facts to a run, whatever its phase; a mapping is added to the one that is there."""
+    with db.write() as connection:
+        known = connection.execute(select(runs.c.facts).where(runs.c.run == run)).scalar()
+        if known is not None:
+            merged = {k: {**known.get(k, {}), **v} if isinstance(v, dict) else v for k, v in facts.items()}
+            connection.execute(update(runs).where(runs.c.run == run).values(facts={**known, **merged}))
+
+
 def close(db: Database, run: str, phase: str, *, now: datetime, reason: str = "", **facts: Any) -> bool:
     """End a run as published, held, failed, superseded or dry, and give up its lease.
 

@@ -12,6 +12,7 @@
     ├── Retry                 the same call may succeed later
     │   ├── SourceUnreachable the network or the server does not answer
     │   ├── Busy              a lease or a lock is held by somebody else
+    │   ├── OutsideHours      the department allows no pull at this hour
     │   └── AuditUnavailable  the audit entry could not be made durable, so nothing was disclosed
     ├── Quarantine            this row, not the run: the row is set aside with a reason
     └── Refuse                the caller asked for what it may not have, or for nothing that exists
@@ -130,6 +131,12 @@ class SourceUnreachable(Retry):
 
 class Busy(Retry):
     """A lease or a lock is held by somebody else."""
+
+
+class OutsideHours(Retry):
+    """The department allows no pull at this hour; the fact `opens` says from when it does."""
+
+    exit_code = 3
 
 
 class AuditUnavailable(Retry):
