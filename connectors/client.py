@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from connectors.guard import Guard
 from connectors.options import options
 from schemas.contract import Source
 from schemas.errors import (
@@ -38,9 +39,11 @@ class Client:
         secret: Callable[[str], str],
         clock: Callable[[], datetime],
         sleep: Callable[[float], None],
+        guard: Guard,
         transport: httpx.BaseTransport | None,
     ) -> None:
         self.base = _base(source)
+        guard.check(self.base.host, "servers[0].location")
         self.where = f"{self.base.scheme}://{self.base.netloc.decode()}{self.base.path}"
         self.clock = clock
         self.sleep = sleep
@@ -48,7 +51,7 @@ class Client:
             timeout=float(options(source).get("timeout", 30)),
             follow_redirects=False,
             trust_env=False,
-            transport=transport,
+            transport=transport or guard.transport(),
         )
         self._source = source
         self._secret = secret

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from connectors.files import FileConnector
+from connectors.guard import ANYWHERE, Guard
 from connectors.interface import Connector
 from connectors.options import options
 from connectors.rest import RestConnector
@@ -21,20 +22,26 @@ def utc_now() -> datetime:
 
 
 def open_source(
-    source: Source, *, secret: Callable[[str], str], root: Path, clock: Callable[[], datetime] = utc_now
+    source: Source,
+    *,
+    secret: Callable[[str], str],
+    root: Path,
+    clock: Callable[[], datetime] = utc_now,
+    guard: Guard = ANYWHERE,
 ) -> Connector:
     """The connector of a source, not yet connected; a context manager.
 
-    `secret` resolves `source.secret` to "user:password" or a token, at the first use. `root` holds every file path.
+    `secret` resolves `source.secret` to "user:password" or a token, at the first use. `root` holds every file path, `guard`
+    every network address: its form here, what it resolves to when the source is connected to.
     Raises ContractInvalid for a kind or an address that has no connector.
     """
     match source.kind:
         case "sql":
             options(source)
-            return SqlConnector(source, secret=secret, root=root, clock=clock)
+            return SqlConnector(source, secret=secret, root=root, clock=clock, guard=guard)
         case "csv" | "xlsx" | "jsonl" | "parquet":
             return FileConnector(source, root=root)
         case "rest":
-            return RestConnector(source, secret=secret, clock=clock)
+            return RestConnector(source, secret=secret, clock=clock, guard=guard)
         case other:
             raise ContractInvalid([Problem("servers[0].type", f"{other!r} has no connector", ", ".join(KINDS))])

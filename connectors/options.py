@@ -10,7 +10,8 @@ from schemas.errors import ContractInvalid, Problem
 FILES = ("done", "delimiter", "header_row", "sheet", "records")
 PAGINATION = ("kind", "page_param", "size_param", "offset_param", "cursor_param", "size", "first", "next")
 REST = ("records", "total", "pagination", "params", "updated_since", "auth", "auth_header", "timeout")
-KNOWN = {"sql": (), "rest": REST, "csv": FILES, "xlsx": FILES, "jsonl": FILES, "parquet": FILES}
+SQL = ("ssl_mode", "ssl_root_cert")
+KNOWN = {"sql": SQL, "rest": REST, "csv": FILES, "xlsx": FILES, "jsonl": FILES, "parquet": FILES}
 
 
 def options(source: Source) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from connectors.batches import text_schema
 from connectors.bounds import Bound, Horizon, bound, rank, start
 from connectors.client import Client
 from connectors.formats.objects import flatten
+from connectors.guard import ANYWHERE, Guard
 from connectors.interface import Closing, Part, Probe, Reading, SourceColumn
 from connectors.options import options
 from connectors.paging import Page, Params, dig, pages
@@ -45,6 +46,7 @@ class RestConnector(Closing):
         *,
         secret: Callable[[str], str],
         clock: Callable[[], datetime],
+        guard: Guard = ANYWHERE,
         sleep: Callable[[float], None] = time.sleep,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
@@ -52,7 +54,8 @@ class RestConnector(Closing):
         self.options = options(source)
         self.clock = clock
         self._secret = secret
-        self._with: dict[str, Any] = {"secret": secret, "clock": clock, "sleep": sleep, "transport": transport}
+        self._with: dict[str, Any] = {"secret": secret, "clock": clock, "sleep": sleep}
+        self._with |= {"guard": guard, "transport": transport}
         self.client = Client(source, **self._with)
 
     def __repr__(self) -> str:

@@ -1,13 +1,21 @@
-"""A contract's database URL, checked and completed with its credentials."""
+"""A contract's database URL, checked, led to the address that the guard let through, and completed with its credentials.
+
+No URL carries options: what a driver may be told is `options.sslMode` (`require`, `verify-ca`, `verify-full`) and `sslRootCert`, the
+path of a certificate below the drop root. TLS checks the name that the contract gives, though the connection goes to the address.
+"""
 
 import sqlite3
+import ssl
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Engine, NullPool, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from connectors.guard import Guard
+from connectors.options import options
 from connectors.paths import held
 from schemas.contract import Source
 from schemas.errors import ContractInvalid, Problem, SourceDamaged, SourceMissing
@@ -19,11 +27,12 @@ DRIVERS = {
     "mysql": "mysql+pymysql",
     "mariadb": "mysql+pymysql",
 }
-OPTIONS = frozenset({"sslmode", "sslrootcert"})
+PORTS = {"postgresql": 5432, "mysql": 3306}
+TLS = ("require", "verify-ca", "verify-full")
 CONNECT_SECONDS = 10
 
 
-def address(source: Source) -> URL:
+def address(source: Source, guard: Guard) -> URL:
     """The URL without credentials, its driver named. Raises ContractInvalid for one the hub does not open."""
     try:
         url = make_url(source.url)
@@ -34,22 +43,42 @@ def address(source: Source) -> URL:
         raise _invalid(f"no connector opens {backend!r} databases")
     if url.username or url.password:
         raise _invalid("the URL holds credentials; a secret is named, never held: secretRef: env:NAME")
-    if set(url.query) - OPTIONS:
-        raise _invalid(f"driver options {sorted(set(url.query) - OPTIONS)} are not allowed")
+    if url.query:
+        raise _invalid(f"driver options {sorted(url.query)} are not allowed")
+    if backend == "sqlite":
+        return url.set(drivername=DRIVERS[backend])
+    guard.check(url.host)
+    if not url.database or "=" in url.database or "/" in url.database or not url.database.isprintable():
+        raise _invalid(f"{url.database!r} is no database's name")
+    _check_tls(options(source))
     return url.set(drivername=DRIVERS[backend])
 
 
-def engine(source: Source, url: URL, secret: Callable[[str], str], root: Path) -> Engine:
-    """An engine that opens one connection at a time and never shows its parameters; SQLite read-only, never creating."""
+def engine(source: Source, url: URL, secret: Callable[[str], str], root: Path, guard: Guard) -> Engine:
+    """An engine that opens one connection at a time and never shows its parameters; SQLite read-only, never creating.
+
+    The host is resolved here, once; every session goes to that address. What else the driver is given stands in the execution
+    option `connect_args`, for sessions that do without SQLAlchemy.
+    """
     try:
         if url.get_backend_name() == "sqlite":
             path = _sqlite_file(url, root)
             return create_engine("sqlite://", creator=lambda: _open(path), poolclass=NullPool, hide_parameters=True)
+        backend, host = url.get_backend_name(), url.host or ""
+        checked = guard.address(host, url.port or PORTS[backend])
         if source.secret:
             user, _, password = secret(source.secret).partition(":")
             url = url.set(username=user, password=password)
-        arguments = {"connect_timeout": CONNECT_SECONDS}
-        return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
+        arguments: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
+        if backend == "postgresql":
+            arguments |= {"hostaddr": checked, **_libpq_tls(options(source), root)}
+        else:
+            url = url.set(host=checked)
+            arguments |= _mysql_tls(options(source), root, host)
+        return create_engine(
+            url, poolclass=NullPool, hide_parameters=True, connect_args=arguments,
+            execution_options={"connect_args": arguments},
+        )  # fmt: skip
     except (NoSuchModuleError, ModuleNotFoundError):
         name = url.get_backend_name()
         raise SourceMissing(f"the driver for {name} is not installed", todo="pip install 'cityhub[drivers]'") from None
@@ -76,6 +105,60 @@ def _sqlite_file(url: URL, root: Path) -> Path:
     if head != b"SQLite format 3\0":
         raise SourceDamaged(f"{url.database} is no SQLite database", todo="ask for the file again")
     return path
+
+
+def _check_tls(settings: dict[str, Any]) -> None:
+    mode, certificate = settings.get("ssl_mode"), settings.get("ssl_root_cert")
+    where = "servers[0].customProperties.options"
+    if mode not in (None, *TLS):
+        raise ContractInvalid([Problem(f"{where}.sslMode", f"{mode!r} is unknown", ", ".join(TLS))])
+    if certificate and mode not in TLS[1:]:
+        wrong = "a certificate is heeded with sslMode verify-ca or verify-full only"
+        raise ContractInvalid([Problem(f"{where}.sslRootCert", wrong, "sslMode: verify-full")])
+
+
+def _libpq_tls(settings: dict[str, Any], root: Path) -> dict[str, str]:
+    """What libpq is told; without a certificate of its own, a server is checked against those that the system trusts."""
+    mode, certificate = settings.get("ssl_mode"), settings.get("ssl_root_cert")
+    if not mode:
+        return {}
+    if mode == "require":
+        return {"sslmode": mode}
+    return {"sslmode": mode, "sslrootcert": _certificate(root, certificate) if certificate else _system_certificates()}
+
+
+def _mysql_tls(settings: dict[str, Any], root: Path, host: str) -> dict[str, ssl.SSLContext]:
+    mode, certificate = settings.get("ssl_mode"), settings.get("ssl_root_cert")
+    if not mode:
+        return {}
+    context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.name = host
+    context.check_hostname = mode == "verify-full"
+    if mode == "require":
+        context.verify_mode = ssl.CERT_NONE
+    else:
+        context.load_verify_locations(_certificate(root, certificate) if certificate else _system_certificates())
+    return {"ssl": context}
+
+
+class _NamedContext(ssl.SSLContext):
+    """Checks a certificate against the registered name, whatever address the driver was given."""
+
+    name = ""
+
+    def wrap_socket(self, *arguments: Any, **given: Any) -> ssl.SSLSocket:
+        return super().wrap_socket(*arguments, **{**given, "server_hostname": self.name})
+
+
+def _certificate(root: Path, path: str) -> str:
+    file = held(root, str(path))
+    if not file.is_file():
+        raise SourceMissing(f"certificate {path} is not in the drop root", todo="put it there, or correct sslRootCert")
+    return str(file)
+
+
+def _system_certificates() -> str:
+    return ssl.get_default_verify_paths().cafile or ssl.get_default_verify_paths().openssl_cafile
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from connectors.batches import text_schema
 from connectors.bounds import Bound, Horizon, Value, bound, start
+from connectors.guard import Guard
 from connectors.interface import Closing, Part, Probe, Reading, SourceColumn
 from connectors.sql import introspection
 from connectors.sql.address import address, engine, shown
@@ -24,10 +25,11 @@ class SqlConnector(Closing):
     """One department's database; connects, and resolves its secret, at the first question."""
 
     def __init__(
-        self, source: Source, *, secret: Callable[[str], str], root: Path, clock: Callable[[], datetime]
+        self, source: Source, *, secret: Callable[[str], str], root: Path, clock: Callable[[], datetime], guard: Guard
     ) -> None:
         self.source = source
-        self.url = address(source)
+        self.guard = guard
+        self.url = address(source, guard)
         self.where = shown(self.url)
         self.clock = clock
         self._secret = secret
@@ -42,7 +44,7 @@ class SqlConnector(Closing):
     def engine(self) -> Engine:
         """The engine, made when first wanted."""
         if self._engine is None:
-            self._engine = engine(self.source, self.url, self._secret, self._root)
+            self._engine = engine(self.source, self.url, self._secret, self._root, self.guard)
         return self._engine
 
     def probe(self) -> Probe:

@@ -7,7 +7,6 @@ from typing import cast
 
 from sqlalchemy import Engine
 
-from connectors.sql.address import CONNECT_SECONDS
 from connectors.sql.dialect import Dialect
 
 
@@ -21,7 +20,7 @@ def session(engine: Engine, clock: Callable[[], datetime]) -> Dialect:
         raw.detach()
         return Sqlite(connection, clock)
     _, arguments = engine.dialect.create_connect_args(engine.url)
-    arguments["connect_timeout"] = CONNECT_SECONDS
+    arguments |= engine.get_execution_options()["connect_args"]
     if engine.dialect.name == "postgresql":
         from connectors.sql.postgres import Postgres
 
