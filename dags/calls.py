@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,13 @@ def index() -> dict[str, dict[str, Any]]:
     return found
 
 
-def read(dataset: str, airflow_run: str, *, full: bool) -> str:
+def read(dataset: str, airflow_run: str, *, full: bool, now_because: str = "") -> str:
     """Claim the dataset for this Airflow run and land it; returns the hub's run id."""
     from hub import pipeline
 
     with _hub() as hub:
         run = pipeline.claim(hub, dataset, f"airflow:{airflow_run}", full=full)
-        return pipeline.read(hub, run.run).run
+        return pipeline.read(hub, run.run, now_because=now_because).run
 
 
 def judge(run: str) -> str:
@@ -99,13 +100,15 @@ def upkeep() -> dict[str, Any]:
 
 @contextmanager
 def _hub() -> Iterator["Hub"]:
-    from airflow.sdk.exceptions import AirflowFailException
+    from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 
     from hub.core import Hub
-    from schemas.errors import HubError, Retry
+    from schemas.errors import HubError, OutsideHours, Retry
 
     try:
         yield Hub(secret=secret)
+    except OutsideHours as early:  # no try is used up, no slot of the pool is held
+        raise AirflowRescheduleException(datetime.fromisoformat(str(early.facts["opens"]))) from None
     except Retry:
         raise
     except HubError as error:

@@ -1,7 +1,8 @@
 """One DAG per applied contract: read → judge → publish, in the department's pool.
 
 The dataset is an asset whose event carries the load's counts; every publication also touches the hub's one asset, which wakes `subjects`.
-Parameters: `full` (forget the watermark), `dry_run` (judge and count, publish nothing), `accept_deletions` (let a held load through).
+Parameters: `full` (forget the watermark), `dry_run` (judge and count, publish nothing), `accept_deletions` (let a held load through),
+`now_because` (a reason for pulling outside the department's hours; without one the task waits until they begin).
 """
 
 from copy import copy
@@ -21,6 +22,9 @@ PARAMS = {
     "dry_run": Param(False, type="boolean", title="试运行 dry run", description="read and judge, publish nothing"),
     "accept_deletions": Param(
         False, type="boolean", title="接受删除 accept deletions", description="publish even if many rows vanished"
+    ),
+    "now_because": Param(
+        "", type="string", title="立即执行的理由 reason for pulling now", description="outside the department's hours"
     ),
 }
 
@@ -50,7 +54,7 @@ def dataset_dag(dataset: str, entry: dict[str, Any]) -> DAG:
         @task
         def read(params: Any = None, run_id: Any = None) -> str:
             """Land what the source has to say; the hub's run id is handed on."""
-            return calls.read(dataset, run_id, full=params["full"])
+            return calls.read(dataset, run_id, full=params["full"], now_because=params["now_because"])
 
         @task
         def judge(run: Any) -> str:

@@ -84,13 +84,12 @@ def read(hub: Hub, run_id: str, *, now_because: str = "", progress: Progress | N
         if manifest is None:
             head = History(hub.lake, run.dataset).head()
             watermark = head.watermark if head and not run.full else None
-            with connectors.open_source(contract.source, secret=hub.secret, root=hub.settings.drops) as source:
+            with hub.open_source(contract.source) as source:
                 reading = source.read(contract.columns, watermark)
                 manifest = landing.land(
                     hub.lake, run.dataset, run.run, reading, landed_at=hub.clock().isoformat(), progress=progress
                 )
-        runs.remark(hub.ledger, run.run, **_of_reading(manifest, contract, run))
-        return runs.advance(hub.ledger, _open(hub, run.run), "landed", bytes=manifest.bytes, files=len(manifest.files))
+        return runs.advance(hub.ledger, run, "landed", **_of_reading(manifest, contract, run))
 
 
 def judge(hub: Hub, run_id: str) -> Run:
@@ -306,6 +305,8 @@ def _of_reading(manifest: landing.Manifest, contract: Contract, run: Run) -> dic
     bound = bounds.shown(manifest.watermark, contract.source.timezone)
     lag = (run.started_at - bound).total_seconds() if isinstance(bound, datetime) else None
     return {
+        "bytes": manifest.bytes,
+        "files": len(rows),
         **({"rows": sum(rows)} if min(rows, default=0) >= 0 else {}),
         **({"bound": str(bound)} if bound is not None else {}),
         **({"lag": round(lag, 3)} if lag is not None else {}),

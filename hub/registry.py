@@ -7,6 +7,7 @@ same bytes. `pools.json` beside it is what `airflow pools import` takes, for an 
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from quality import rules
 from schemas import diff, odcs
 from schemas.contract import Contract
 from schemas.errors import ContractInvalid, Problem, SourceUnreachable, Stop
+from schemas.windows import window
 
-_CRON = {1.0: "0 * * * *", 24.0: "{m} 1 * * *", 168.0: "{m} 1 * * 1", 744.0: "{m} 1 1 * *"}
+_CRON = {1.0: "0 * * * *", 24.0: "{m} {h} * * *", 168.0: "{m} {h} * * 1", 744.0: "{m} {h} 1 * *"}
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,9 @@ def _schedule(contract: Contract) -> str | None:
         return None
     minute = int(hashlib.sha256(contract.dataset.encode()).hexdigest(), 16) % 60
     fitting = [cron for hours, cron in _CRON.items() if contract.cycle_hours <= hours]
-    return (fitting[0] if fitting else "{m} 1 1 */3 *").replace("{m}", str(minute))
+    begin = min((window(text)[0] for text in contract.source.windows), default=time(1))
+    cron = (fitting[0] if fitting else "{m} {h} 1 */3 *").replace("{h}", str(begin.hour))
+    return cron.replace("{m}", str(minute if not begin.minute else begin.minute))
 
 
 def _clashes(hub: Hub, good: list[tuple[Path, Contract]]) -> list[Problem]:

@@ -146,8 +146,9 @@ def unfinished(db: Database) -> frozenset[str]:
 
 def advance(db: Database, run: Run, phase: str, **facts: Any) -> Run:
     """The run in its next phase, with facts added."""
-    changed = replace(run, phase=phase, facts={**run.facts, **facts})
     with db.write() as connection:
+        known = connection.execute(select(runs.c.facts).where(runs.c.run == run.run)).scalar() or {}
+        changed = replace(run, phase=phase, facts={**known, **facts})
         connection.execute(update(runs).where(runs.c.run == run.run).values(phase=phase, facts=changed.facts))
     return changed
 

@@ -48,7 +48,7 @@ def test_every_dataset_dag_keeps_the_house_rules(dags: dict[str, Any], airflow_c
     assert dag.catchup is False
     assert {t.pool for t in dag.tasks} == {contract.pool}
     assert all(t.retries == 2 and t.retry_exponential_backoff for t in dag.tasks)
-    assert {"full", "dry_run", "accept_deletions"} == set(dag.params)
+    assert {"full", "dry_run", "accept_deletions", "now_because"} == set(dag.params)
     assert contract.title in dag.doc_md
     assert contract.provider in dag.tags
     outlets = {o.uri.rstrip("/") for t in dag.tasks for o in t.outlets}
@@ -87,6 +87,22 @@ def test_a_task_of_a_superseded_run_is_refused(dags: dict[str, Any], airflow_cit
     runs.close(airflow_city.hub.ledger, stale.run, "superseded", now=airflow_city.hub.clock())
     with pytest.raises(AirflowFailException, match="superseded"):
         calls.judge(stale.run)
+
+
+def test_outside_the_departments_hours_a_task_waits_until_they_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk.exceptions import AirflowRescheduleException
+
+    from dags import calls
+    from hub import pipeline
+    from schemas.errors import OutsideHours
+
+    def closed(*_: object, **__: object) -> None:
+        raise OutsideHours("people: closed", opens="2026-05-01T22:00:00+08:00")
+
+    monkeypatch.setattr(pipeline, "claim", closed)
+    with pytest.raises(AirflowRescheduleException) as waits:
+        calls.read("people", "1", full=False)
+    assert waits.value.reschedule_date.isoformat() == "2026-05-01T22:00:00+08:00"
 
 
 def test_a_cleared_task_of_a_held_run_stays_failed(dags: dict[str, Any], airflow_city: City) -> None:
