@@ -5,8 +5,8 @@ from pathlib import Path
 from schemas.errors import SourceDenied
 
 
-def held(root: Path, path: str) -> Path:
-    """The real path of `path` (relative to `root`, or absolute), refused if it, or a link in it, leads out of `root`.
+def held(root: Path, path: str, place: str = "the drop root") -> Path:
+    """The real path of `path` (relative to `root`, or absolute), refused if it, or a link in it, leads out of `root` (`place` in words).
 
     >>> held(Path("/srv/drops"), "civil/2026.csv").as_posix()
     '/srv/drops/civil/2026.csv'
@@ -16,5 +16,5 @@ def held(root: Path, path: str) -> Path:
     base = root.resolve()
     real = (base / path).resolve()
     if not real.is_relative_to(base):
-        raise SourceDenied(f"path {path!r} leads out of the drop root", todo="name a file below the drop root")
+        raise SourceDenied(f"path {path!r} leads out of {place}", todo=f"name a file below {place}")
     return real

@@ -116,13 +116,34 @@ def _hub() -> Iterator["Hub"]:
 
 
 def secret(reference: str) -> str:
-    """Resolve a contract's secret reference; `airflow:CONNECTION` gives `login:password`, or the password alone."""
-    from hub.core import named_secret
+    """Resolve a contract's secret reference; `airflow:CONNECTION` gives `login:password`, or the password alone.
+
+    Airflow is told to mask whatever was found, in case any of it ever came into a log.
+    """
+    from airflow.sdk.log import mask_secret
 
     kind, _, name = reference.partition(":")
-    if kind != "airflow":
-        return named_secret(reference)
-    from airflow.sdk import Connection
+    found = _connection(name) if kind == "airflow" else _named(reference)
+    for part in {found, found.partition(":")[2]} - {""}:
+        mask_secret(part)
+    return found
 
-    connection = Connection.get(name)
+
+def _named(reference: str) -> str:
+    from hub import named_secrets
+    from hub.settings import Settings
+
+    return named_secrets.look_up(reference, Settings().secret_files)
+
+
+def _connection(name: str) -> str:
+    from airflow.sdk import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    from schemas.errors import SourceDenied
+
+    try:
+        connection = Connection.get(name)
+    except AirflowNotFoundException:
+        raise SourceDenied(f"Airflow has no connection {name}", todo=f"airflow connections add {name} …") from None
     return ":".join(part for part in (connection.login, connection.password) if part)

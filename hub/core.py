@@ -1,20 +1,22 @@
-"""The hub as one value: settings, databases, clock, and how secrets are found. Every step takes it as its first argument."""
+"""The hub as one value: settings, databases, clock, how secrets are found and where sources may be. Every step takes it first."""
 
-import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from connectors import Connector, open_source
+from connectors.guard import Guard
+from hub import named_secrets
 from hub.settings import Settings
 from lake.durable import make_folder, write_once
 from ledger import contracts
 from ledger.database import Database, audit_tables, ledger_tables, subject_tables
-from schemas.contract import Contract
-from schemas.errors import NotFound, SourceDenied
+from schemas.contract import Contract, Source
+from schemas.errors import NotFound
 
 Clock = Callable[[], datetime]
 Secrets = Callable[[str], str]
@@ -25,27 +27,13 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def named_secret(reference: str) -> str:
-    """The secret that `env:NAME` or `file:PATH` names. References of other kinds are resolved by who knows them (dags/).
-
-    Raises:
-        SourceDenied: the secret is not there.
-    """
-    kind, _, name = reference.partition(":")
-    if kind == "env" and name in os.environ:
-        return os.environ[name]
-    if kind == "file" and Path(name).is_file():
-        return Path(name).read_text(encoding="utf-8").strip()
-    raise SourceDenied(f"the secret {reference} is not set", todo=f"set it where the hub runs ({kind}:{name})")
-
-
 @dataclass(frozen=True)
 class Hub:
     """Settings with everything opened lazily."""
 
     settings: Settings = field(default_factory=Settings)
     clock: Clock = utc_now
-    secret: Secrets = named_secret
+    secret: Secrets | None = None
 
     @cached_property
     def ledger(self) -> Database:
@@ -61,6 +49,16 @@ class Hub:
     def audit(self) -> Database:
         """The audit database."""
         return self._open("audit", audit_tables)
+
+    @cached_property
+    def guard(self) -> Guard:
+        """Where contracts' addresses may lead."""
+        return Guard.of(self.settings.reachable, production=self.settings.production)
+
+    def open_source(self, source: Source, root: Path | None = None) -> Connector:
+        """The connector of a source, held to the guard; `root` holds file paths, the drop root unless said otherwise."""
+        secret = self.secret or partial(named_secrets.look_up, files=self.settings.secret_files)
+        return open_source(source, secret=secret, root=root or self.settings.drops, guard=self.guard)
 
     @property
     def lake(self) -> Path:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import connectors
 from connectors.interface import SourceColumn
 from hub.core import Hub
 from schemas.contract import Source
@@ -30,7 +29,7 @@ def draft(hub: Hub, address: str, table: str, *, dataset: str, secret: str | Non
     """
     source, server, root = _source(hub, address, table, secret)
     if source.kind == "sql" and not table:
-        with connectors.open_source(source, secret=hub.secret, root=root) as opened:
+        with hub.open_source(source, root) as opened:
             raise Invalid("which table?", todo=f"--table with one of: {', '.join(opened.tables())}")
     columns, server = _look(hub, source, server, root)
     name = dataset or re.sub(r"[^a-z0-9]+", "_", Path(source.table).stem.lower()).strip("_") or "dataset"
@@ -59,7 +58,7 @@ def _look(hub: Hub, source: Source, server: dict[str, Any], root: Path) -> tuple
 
 
 def _columns(hub: Hub, source: Source, root: Path) -> list[Described]:
-    with connectors.open_source(source, secret=hub.secret, root=root) as opened:
+    with hub.open_source(source, root) as opened:
         described = opened.describe(source.table)
         sample = opened.sample(source.table, SAMPLE_ROWS)
     return [_described(column, sample.column(column.name).to_pylist()) for column in described]

@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
+from hub import named_secrets
 from hub.core import Hub
 from lake.durable import make_folder, write_atomically
 from ledger import contracts
@@ -58,6 +60,7 @@ def check(hub: Hub, paths: tuple[Path, ...]) -> tuple[Contract, ...]:
         try:
             contract = odcs.load(path)
             rules.rules(contract, today=hub.today())
+            _check_addresses(hub, contract)
             good.append((path, contract))
         except ContractInvalid as error:
             problems += [replace(problem, file=problem.file or str(path)) for problem in error.problems]
@@ -65,6 +68,14 @@ def check(hub: Hub, paths: tuple[Path, ...]) -> tuple[Contract, ...]:
     if problems:
         raise ContractInvalid(problems)
     return tuple(contract for _, contract in good)
+
+
+def _check_addresses(hub: Hub, contract: Contract) -> None:
+    """Refuse by their form, with nothing resolved or connected: a source, a secret and a webhook that lead astray."""
+    named_secrets.check(contract.source.secret)
+    hub.open_source(contract.source).close()
+    if contract.contact is not None:
+        hub.guard.check(urlsplit(contract.contact.url).hostname, "support[0].url")
 
 
 def apply(hub: Hub, paths: tuple[Path, ...], *, because: str | None = None) -> tuple[Applied, ...]:

@@ -16,6 +16,15 @@ class Settings(BaseSettings):
     home: Path = Field(Path("var"), description="folder of everything the hub keeps on the embedded default")
     lake: Path | None = Field(None, description="folder of the lake; default HOME/lake")
     drop_root: Path | None = Field(None, description="folder below which file sources are read; default HOME/drop")
+    secrets: Path | None = Field(None, description="folder that `file:` secrets lie in; default HOME/secrets")
+    production: bool = Field(
+        False, description="no contract's address may lead to this machine, and each must be in HUB_REACHABLE"
+    )
+    reachable: str = Field(
+        "",
+        description="networks and hosts that contracts' addresses may lead to, as `10.20.0.0/16, *.gov.example`; "
+        "empty outside production: all but link-local, metadata, multicast and reserved addresses",
+    )
     declarations: Path | None = Field(None, description="folder with forms/ and subjects/; default HOME/declarations")
     ledger_url: str = Field("", repr=False, description="SQLAlchemy URL of the ledger; default SQLite in HOME")
     subjects_url: str = Field("", repr=False, description="SQLAlchemy URL of the subject store; default SQLite in HOME")
@@ -46,6 +55,11 @@ class Settings(BaseSettings):
     def drops(self) -> Path:
         """Folder below which file sources are read."""
         return (self.drop_root or self.home / "drop").absolute()
+
+    @cached_property
+    def secret_files(self) -> Path:
+        """Folder that `file:` secrets lie in."""
+        return (self.secrets or self.home / "secrets").absolute()
 
     @cached_property
     def declared(self) -> Path:
