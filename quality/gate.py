@@ -3,7 +3,7 @@
 `judge` tells the story:
 
 1. The contract's rules are compiled.
-2. The delivery is standardised into a DuckDB file in the work folder; an unknown or missing column ends the run.
+2. The delivery is fitted to the contract's columns as its drift modes say, and standardised into a DuckDB file in the work folder.
 3. The sieve gives each row its fate: passed, rejected with reasons, duplicate or superseded.
 4. What passed, what was rejected, and every key delivered are written as Parquet.
 5. The judge counts the same rules with Great Expectations; a difference ends the run.
@@ -20,11 +20,12 @@ import duckdb
 
 from lake.current import literal, quote
 from quality import docs as data_docs
+from quality import drift
 from quality import judge as gx_judge
 from quality.rule import Rule, raw
 from quality.rules import rules, version
 from quality.sieve import Sifted, View, sift
-from quality.standardise import Delivery, delivered_hash, standardise
+from quality.standardise import Delivery, delivered_hash, standardise, values_hash
 from quality.verdict import Counts, Reason, RuleResult, Verdict
 from schemas.contract import Contract
 from schemas.errors import JudgeFailed
@@ -55,7 +56,10 @@ def judge(
     """
     compiled = rules(contract, today=today)
     with _session(workdir, memory_mb) as con:
-        delivered = standardise(con, contract, deliveries, first_seq)
+        fitting = drift.Fitting(contract, workdir / "drifted.parquet")
+        delivered = standardise(con, contract, fitting.fitted(deliveries), first_seq)
+        fitting.create_table(con)
+        drift.keep_known(con, contract, fitting, current, values_hash(contract))
         sifted = sift(con, contract, compiled, current=current, references=references)
         if not sifted.counts.balanced or sifted.counts.delivered != delivered:
             raise JudgeFailed(f"{contract.dataset}: rows do not add up: {sifted.counts}", todo="report this")
@@ -74,6 +78,7 @@ def judge(
         counts=sifted.counts,
         rules=results,
         next_seq=first_seq + delivered,
+        drift=(*fitting.findings(), *drift.of_types(contract, sifted.unexpected)),
     )
     _write_json(workdir / "gx.json", judgement.to_json())
     _write_json(workdir / "verdict.json", verdict.to_json())
@@ -153,6 +158,12 @@ def _reasons(
     counts = sifted.counts
     if contract.source.sync == "snapshot" and not counts.delivered and _has_rows(con, current):
         yield Reason("empty", "本次报送为空,而已有数据", "empty delivery of a source that had rows")
+    if contract.drift.types == "stop":
+        yield from (
+            _unreadable(r, result)
+            for r, result in zip(compiled, results, strict=True)
+            if r.kind == "type" and result.unexpected
+        )
     if counts.rejected > contract.limits.rejected * counts.delivered:
         yield _too_many(counts, contract.limits.rejected)
     for rule, result in zip(compiled, results, strict=True):
@@ -162,6 +173,10 @@ def _reasons(
         if rule.severity == "error" and rule.id in sifted.unknown_references and rule.reference:
             name = rule.reference[0]
             yield Reason(rule.id, f"被引用的数据集 {name} 尚无数据", f"the referenced dataset {name} has no rows yet")
+
+
+def _unreadable(rule: Rule, result: RuleResult) -> Reason:
+    return Reason(rule.id, f"{rule.words.zh}({result.unexpected})", f"{rule.words.en} ({result.unexpected})")
 
 
 def _too_many(counts: Counts, limit: float) -> Reason:

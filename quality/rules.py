@@ -3,7 +3,8 @@
 1. Every dataset has `key.missing` and `key.duplicate`.
 2. Columns yield theirs (`quality.columns`), under `<column>.<code>`.
 3. The contract's quality sections yield the rest (`quality.stated`), under the ids given there.
-4. What cannot be evaluated, or stands twice, is refused before any row is seen.
+4. With `drift: {columns: quarantine}` two more set drifted rows aside (`quality.drift`).
+5. What cannot be evaluated, or stands twice, is refused before any row is seen.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from lake.current import quote
+from quality import drift
 from quality.columns import of_column
 from quality.predicates import unevaluable
 from quality.rule import Rule, Words, present, raw, satisfy, unique
@@ -28,14 +30,14 @@ def rules(contract: Contract, *, today: date) -> tuple[Rule, ...]:
     """
     found = [_key_missing(contract), _key_duplicate(contract)]
     for place, column in enumerate(contract.columns):
-        found += of_column(contract, column, place, today)
+        found += drift.adapted(contract, of_column(contract, column, place, today))
     found += stated(contract)
     twice = [name for name, n in Counter(r.id for r in found).items() if n > 1]
     problems = [Problem(f"quality.{name}", "two rules have this id", "id: licence_dates") for name in twice]
     problems += _unevaluable(contract, found)
     if problems:
         raise ContractInvalid(problems)
-    return tuple(found)
+    return (*found, *drift.rules(contract))
 
 
 def version(contract: Contract) -> str:

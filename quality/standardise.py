@@ -6,7 +6,6 @@
 3. Blank text is NULL. A value that cannot be read is NULL too, and the rule `<column>.type` says so by looking at the text.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 
 import duckdb
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.current import literal, quote
+from quality.drift import require
 from quality.rule import raw
 from schemas import expressions
 from schemas.contract import Contract
@@ -95,7 +95,7 @@ class _Stream:
         self.contract, self.file, self.seq = contract, file, seq
         self.fault: Exception | None = None
         self._first, self._rest = first, rest
-        _check_names(contract, file, first)
+        require(contract, file, _names(first))
         fields = [pa.field("_seq", pa.int64()), pa.field("_row", pa.int64())]
         fields += [pa.field(raw(i), first.schema.field(c.source).type) for i, c in enumerate(contract.columns)]
         self.schema = pa.schema(fields)
@@ -104,7 +104,7 @@ class _Stream:
         try:
             yield self._shape(self._first)
             for batch in self._rest:
-                _check_names(self.contract, self.file, batch)
+                require(self.contract, self.file, _names(batch))
                 yield self._shape(batch)
         except Exception as error:
             self.fault = error
@@ -124,31 +124,5 @@ class _Stream:
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
 
-def _check_names(contract: Contract, file: str, batch: pa.RecordBatch) -> None:
-    delivered = [n for n in batch.schema.names if n != "_row"]
-    wanted = [c.source for c in contract.columns]
-    if sorted(delivered) == sorted(wanted):
-        return
-    missing = [n for n in wanted if n not in delivered]
-    unknown = [n for n in delivered if n not in wanted]
-    twice = [n for n in dict.fromkeys(delivered) if delivered.count(n) > 1]
-    faults = [
-        f"{what} {', '.join(map(repr, names))}"
-        for what, names in (
-            ("lacks column", missing),
-            ("has unknown column", _shown(unknown, missing, wanted)),
-            ("has twice", twice),
-        )
-        if names
-    ]
-    raise SourceDamaged(
-        f"{contract.dataset}: file {file} {'; '.join(faults)}",
-        todo=f"deliver exactly the columns {', '.join(wanted)}, or change the contract {contract.dataset} {contract.version}",
-    )
-
-
-def _shown(unknown: list[str], missing: list[str], wanted: list[str]) -> list[str]:
-    """Unknown names fit to be told: a file without its header line has somebody's data there."""
-    if len(missing) * 2 > len(wanted):
-        return [f"({len(unknown)} names not shown: is the header line missing?)"] if unknown else []
-    return [re.sub(r"\d{5,}", "…", n)[:40] for n in unknown[:10]]
+def _names(batch: pa.RecordBatch) -> list[str]:
+    return [n for n in batch.schema.names if n != "_row"]

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 from pydantic import TypeAdapter
 
-from schemas.contract import Severity
+from schemas.contract import DriftMode, Severity
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,27 @@ class Counts:
         return self.delivered == self.passed + self.rejected + self.duplicates + self.superseded
 
 
+What = Literal["unknown", "missing", "type", "length", "table"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One difference between source and contract and what was done about it; `name` is the department's own, fit to be told."""
+
+    what: What
+    name: str
+    mode: DriftMode
+    zh: str
+    en: str
+    rows: int = 0
+
+
 @dataclass(frozen=True)
 class Verdict:
-    """The gate's answer. `rules_version` names the rules' content; `next_seq` is the first `_seq` not used."""
+    """The gate's answer. `rules_version` names the rules' content; `next_seq` is the first `_seq` not used.
+
+    `drift` tells where the source was not as the contract says, and what was done about it.
+    """
 
     dataset: str
     contract_version: str
@@ -71,6 +89,7 @@ class Verdict:
     counts: Counts
     rules: tuple[RuleResult, ...]
     next_seq: int
+    drift: tuple[Finding, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The verdict as plain JSON values."""

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 LogicalType = Literal["string", "integer", "number", "decimal", "date", "timestamp", "boolean"]
 SyncMode = Literal["snapshot", "incremental", "append"]
 Severity = Literal["error", "warning"]
+DriftMode = Literal["evolve", "freeze", "quarantine", "stop"]
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,18 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Drift:
+    """What happens when a source no longer is as the contract says: its table, its columns, its values' types.
+
+    Each outcome is named in docs/reference/drift.md.
+    """
+
+    table: DriftMode = "stop"
+    columns: DriftMode = "stop"
+    types: DriftMode = "quarantine"
+
+
+@dataclass(frozen=True)
 class SubjectLink:
     """The dataset tells something of a subject: its `kind` (person, enterprise, ...) and the column that names it."""
 
@@ -137,7 +150,8 @@ class Contract:
 
     `dataset` is the contract's id and the dataset's name everywhere. `provider` is the department's name as it writes it,
     `provider_code` its USCC. `cycle_hours` is the promised update cycle, `latency_hours` the age from which a value is
-    stale, both None where nothing is promised; `retention_days` is how long landed bytes are kept.
+    stale, both None where nothing is promised; `retention_days` is how long landed bytes are kept. `reconcile_days` is how often the
+    source is compared with what is published, None for never.
     """
 
     dataset: str
@@ -158,6 +172,8 @@ class Contract:
     subjects: tuple[SubjectLink, ...] = ()
     checks: tuple[Check, ...] = ()
     limits: Limits = Limits()
+    drift: Drift = Drift()
+    reconcile_days: int | None = None
     cycle: str = "每日"
     cycle_hours: float | None = 24
     latency_hours: float | None = 48

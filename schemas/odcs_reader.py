@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas import meaning
-from schemas.contract import Check, Column, Contact, Contract, Limits, Severity, Source, SubjectLink
+from schemas.contract import Check, Column, Contact, Contract, Drift, Limits, Severity, Source, SubjectLink
 from schemas.errors import Problem
 from schemas.windows import window
 
@@ -19,6 +19,8 @@ CYCLES: dict[str, float | None] = {
 }  # fmt: skip
 FILE_FORMATS = {"csv": "csv", "tsv": "csv", "xlsx": "xlsx", "json": "jsonl", "jsonl": "jsonl", "parquet": "parquet"}
 SQL_TYPES = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
+DRIFT_MODES = ("evolve", "freeze", "quarantine", "stop")
+RECONCILE = {"daily": 1, "weekly": 7, "monthly": 30}
 _UNITS = {
     "h": 1.0,
     "hour": 1.0,
@@ -114,6 +116,8 @@ class _Reader:
             subjects=self.subjects(names),
             checks=checks,
             limits=self.limits(),
+            drift=self.drift(),
+            reconcile_days=self.reconcile(),
             cycle=cycle,
             cycle_hours=cycle_hours,
             latency_hours=latency,
@@ -363,6 +367,21 @@ class _Reader:
                 )
                 return Limits()
         return Limits(**{k: float(v) for k, v in node.items()})
+
+    def drift(self) -> Drift:
+        node = custom(self.document, "drift", {}) or {}
+        for name, mode in node.items() if isinstance(node, dict) else [("", node)]:
+            if name not in Drift.__dataclass_fields__ or mode not in DRIFT_MODES:
+                wrong = f"{name}: {' | '.join(DRIFT_MODES)} is wanted of table, columns, types"
+                self.custom_wrong("drift", wrong, "{columns: quarantine}")
+                return Drift()
+        return Drift(**node)
+
+    def reconcile(self) -> int | None:
+        every = custom(self.document, "reconcile")
+        if every is not None and every not in RECONCILE:
+            self.custom_wrong("reconcile", f"{every!r} is unknown", " | ".join(RECONCILE))
+        return RECONCILE.get(every)
 
     def subjects(self, columns: set[str]) -> tuple[SubjectLink, ...]:
         links = []
