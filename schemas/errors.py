@@ -19,7 +19,10 @@
         ├── Unauthenticated   no token, or one that is expired, revoked or not ours
         ├── Forbidden         known caller, no grant for this
         ├── NotFound          unknown form, dataset, subject, run
-        └── Invalid           the request itself is malformed
+        ├── Invalid           the request itself is malformed
+        ├── Conflict          the same request is being answered at this moment
+        ├── TooLarge          the request's body is larger than this hub takes
+        └── Unsupported       the request's body is of a kind that this address does not take
 
 A message says what is wrong, where, and what to do. It never holds personal data: record keys are masked first.
 `HubError.problem()` is the one JSON shape (RFC 9457) used by the API and by `--json` on the command line.
@@ -178,3 +181,21 @@ class Invalid(Refuse):
     """The request itself is malformed."""
 
     status = 422
+
+
+class Conflict(Refuse):
+    """The same request is being answered at this moment."""
+
+    status = 409
+
+
+class TooLarge(Refuse):
+    """The request's body is larger than this hub takes."""
+
+    status = 413
+
+
+class Unsupported(Refuse):
+    """The request's body is of a kind that this address does not take."""
+
+    status = 415
