@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Engine, NullPool, create_engine, make_url
+from sqlalchemy import URL, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from connectors.guard import Guard
 from connectors.options import options
 from connectors.paths import held
+from connectors.sql.limits import driver_arguments, postgres_statements
 from schemas.contract import Source
 from schemas.errors import ContractInvalid, Problem, SourceDamaged, SourceMissing
 
@@ -58,7 +59,7 @@ def engine(source: Source, url: URL, secret: Callable[[str], str], root: Path, g
     """An engine that opens one connection at a time and never shows its parameters; SQLite read-only, never creating.
 
     The host is resolved here, once; every session goes to that address. What else the driver is given stands in the execution
-    option `connect_args`, for sessions that do without SQLAlchemy.
+    options `connect_args` and `says_first`, for sessions that do without SQLAlchemy.
     """
     try:
         if url.get_backend_name() == "sqlite":
@@ -69,19 +70,34 @@ def engine(source: Source, url: URL, secret: Callable[[str], str], root: Path, g
         if source.secret:
             user, _, password = secret(source.secret).partition(":")
             url = url.set(username=user, password=password)
-        arguments: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
+        arguments: dict[str, Any] = {
+            "connect_timeout": CONNECT_SECONDS, **driver_arguments(backend, source.statement_seconds),
+        }  # fmt: skip
         if backend == "postgresql":
             arguments |= {"hostaddr": checked, **_libpq_tls(options(source), root)}
         else:
             url = url.set(host=checked)
             arguments |= _mysql_tls(options(source), root, host)
-        return create_engine(
-            url, poolclass=NullPool, hide_parameters=True, connect_args=arguments,
-            execution_options={"connect_args": arguments},
-        )  # fmt: skip
+        return _limited(url, arguments, source.statement_seconds)
     except (NoSuchModuleError, ModuleNotFoundError):
         name = url.get_backend_name()
         raise SourceMissing(f"the driver for {name} is not installed", todo="pip install 'cityhub[drivers]'") from None
+
+
+def _limited(url: URL, arguments: dict[str, Any], seconds: int) -> Engine:
+    says_first = postgres_statements(seconds) if url.get_backend_name() == "postgresql" else ""
+    made = create_engine(
+        url, poolclass=NullPool, hide_parameters=True, connect_args=arguments,
+        execution_options={"connect_args": arguments, "says_first": says_first},
+    )  # fmt: skip
+    if says_first:
+
+        @event.listens_for(made, "connect")
+        def say(connection: Any, _: object) -> None:
+            connection.execute(says_first)
+            connection.commit()
+
+    return made
 
 
 def shown(url: URL) -> str:

@@ -12,6 +12,7 @@ from connectors.batches import text_schema
 from connectors.bounds import Bound, Horizon, Value, bound, start
 from connectors.guard import Guard
 from connectors.interface import Closing, Part, Probe, Reading, SourceColumn
+from connectors.pace import paced
 from connectors.sql import introspection
 from connectors.sql.address import address, engine, shown
 from connectors.sql.dialect import Dialect, numeric
@@ -115,7 +116,7 @@ class SqlConnector(Closing):
         self, dialect: Dialect, sql: str, parameters: tuple[Value, ...], schema: pa.Schema
     ) -> Iterator[pa.RecordBatch]:
         with told(self.where, self.engine):
-            yield from dialect.rows(sql, parameters, schema)
+            yield from paced(dialect.rows(sql, parameters, schema), self.source.rows_per_second)
 
     def _bound(
         self, dialect: Dialect, target: introspection.Table, cursor: SourceColumn, horizon: Horizon

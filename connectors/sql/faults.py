@@ -15,7 +15,8 @@ _NETWORK = "check host, port and network; the run tries again by itself"
 _DENIED = ("1044", "1045", "1142", "1143", "1227", "1698", "1820", "28", "42501")
 _MISSING = ("1049", "1054", "1146", "3D000", "3F000", "42P01", "42703")
 _BUSY = ("1205", "1213", "40", "55P03", "SQLITE_BUSY", "SQLITE_LOCKED")
-_AWAY = ("1040", "1053", "1077", "1152", "1158", "1159", "1160", "1161", "20", "53", "57", "08")
+_TIMED_OUT = ("57014", "1969", "3024")
+_AWAY = ("25P03", "1040", "1053", "1077", "1152", "1158", "1159", "1160", "1161", "20", "53", "57", "08")
 
 
 @contextmanager
@@ -40,6 +41,11 @@ def fault(error: BaseException, where: str) -> HubError:
         ("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH", "SQLITE_READONLY")
     ):
         return SourceDenied(f"{where} refused the account ({code})", todo=_SECRET)
+    if code in _TIMED_OUT:
+        return SourceDenied(
+            f"{where} stopped a statement that took too long ({code})",
+            todo="ask for an index on the cursor column, pull at a quieter hour, or raise statementSeconds",
+        )
     if code.startswith(_MISSING):
         return SourceMissing(
             f"{where}: no such database, table or column ({code})", todo="correct the contract's server block"

@@ -1,0 +1,91 @@
+"""A department's database is not hurt: rows at the agreed pace, statements that end, idle transactions that end, nothing written."""
+
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from connector_stages import SERVERS, ServerStage, SqliteStage, columns
+from sqlalchemy.exc import SQLAlchemyError
+
+from connectors.pace import paced
+from schemas.errors import SourceDenied
+
+
+class Time:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def batches(*sizes: int) -> list[pa.RecordBatch]:
+    return [pa.record_batch({"n": list(range(size))}) for size in sizes]
+
+
+def test_rows_leave_at_the_agreed_pace_in_small_slices_and_none_is_lost() -> None:
+    time_ = Time()
+    seen = []
+    for batch in paced(iter(batches(100, 0, 30, 7)), 40, clock=lambda: time_.now, sleep=time_.sleep):
+        seen += [(time_.now, n) for n in batch.column("n").to_pylist()]
+        assert batch.num_rows <= 10
+    assert [n for _, n in seen] == [*range(100), *range(30), *range(7)]
+    assert all(sum(moment <= at < moment + 1 for at, _ in seen) <= 50 for moment, _ in seen)
+    assert time_.now == pytest.approx(137 / 40)
+
+
+def test_a_source_slower_than_its_pace_is_not_slowed_further() -> None:
+    def never(_: float) -> None:
+        raise AssertionError("slept")
+
+    hours = iter(range(100))
+    assert sum(b.num_rows for b in paced(iter(batches(10, 10)), 5, clock=lambda: next(hours) * 60.0, sleep=never)) == 20
+
+
+def test_without_a_pace_batches_come_as_they_are() -> None:
+    given = batches(3, 4)
+    assert list(paced(iter(given), None)) == given
+
+
+def test_a_read_keeps_the_contracts_pace(tmp_path: Path) -> None:
+    stage = SqliteStage(tmp_path)
+    stage.write(["id"], [[str(i)] for i in range(60)])
+    began = time.monotonic()
+    assert len(stage.deliver(columns("id"), rows_per_second=200).records) == 60
+    assert time.monotonic() - began >= 0.25
+
+
+@pytest.fixture(params=SERVERS)
+def server(request: pytest.FixtureRequest) -> ServerStage:
+    return request.getfixturevalue(f"{request.param}_stage")
+
+
+def sleeping(server: ServerStage, seconds: int) -> str:
+    return f"pg_sleep({seconds})::text" if type(server).__name__ == "PostgresStage" else f"sleep({seconds})"
+
+
+def test_a_statement_that_takes_longer_than_agreed_is_ended_by_the_server(server: ServerStage) -> None:
+    server.execute(f"CREATE VIEW records AS SELECT {sleeping(server, 30)} AS id")
+    began = time.monotonic()
+    with pytest.raises(SourceDenied, match="took too long"):
+        server.deliver(columns("id"), statement_seconds=1)
+    assert time.monotonic() - began < 20
+
+
+def test_every_session_ends_idle_transactions_and_writes_nothing(server: ServerStage) -> None:
+    postgres = type(server).__name__ == "PostgresStage"
+    ask = (
+        "SELECT current_setting('idle_in_transaction_session_timeout'), current_setting('lock_timeout')"
+        if postgres
+        else "SELECT @@idle_readonly_transaction_timeout, @@lock_wait_timeout"
+    )
+    with server.open() as connector, connector.engine.connect() as connection:  # type: ignore[attr-defined]
+        assert tuple(connection.exec_driver_sql(ask).one()) == (("10min", "1min") if postgres else (600, 60))
+        with pytest.raises(SQLAlchemyError, match=r"(?i)read.only"):
+            connection.exec_driver_sql("CREATE TABLE intruder (a int)")
+    if postgres:  # the session that reads is another than the one that introspects
+        server.execute(f"CREATE VIEW records AS {ask.replace(',', ' AS a,')} AS b")
+        assert server.deliver(columns("a")).records[0]["a"] == "10min"
