@@ -8,12 +8,13 @@ from connectors.files import FileConnector
 from connectors.guard import ANYWHERE, Guard
 from connectors.interface import Connector
 from connectors.options import options
+from connectors.push import PushConnector
 from connectors.rest import RestConnector
 from connectors.sql import SqlConnector
 from schemas.contract import Source
 from schemas.errors import ContractInvalid, Problem
 
-KINDS = ("sql", "csv", "xlsx", "jsonl", "parquet", "rest")
+KINDS = ("sql", "csv", "xlsx", "jsonl", "parquet", "rest", "push")
 
 
 def utc_now() -> datetime:
@@ -28,11 +29,13 @@ def open_source(
     root: Path,
     clock: Callable[[], datetime] = utc_now,
     guard: Guard = ANYWHERE,
+    inbox: Path | None = None,
 ) -> Connector:
     """The connector of a source, not yet connected; a context manager.
 
     `secret` resolves `source.secret` to "user:password" or a token, at the first use. `root` holds every file path, `guard`
     every network address: its form here, what it resolves to when the source is connected to.
+    `inbox` is where pushed batches are, a folder for each dataset.
     Raises ContractInvalid for a kind or an address that has no connector.
     """
     match source.kind:
@@ -43,5 +46,7 @@ def open_source(
             return FileConnector(source, root=root)
         case "rest":
             return RestConnector(source, secret=secret, clock=clock, guard=guard)
+        case "push" if inbox is not None:
+            return PushConnector(source, root=inbox)
         case other:
             raise ContractInvalid([Problem("servers[0].type", f"{other!r} has no connector", ", ".join(KINDS))])

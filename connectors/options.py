@@ -11,7 +11,7 @@ FILES = ("done", "delimiter", "header_row", "sheet", "records")
 PAGINATION = ("kind", "page_param", "size_param", "offset_param", "cursor_param", "size", "first", "next")
 REST = ("records", "total", "pagination", "params", "updated_since", "auth", "auth_header", "timeout")
 SQL = ("ssl_mode", "ssl_root_cert")
-KNOWN = {"sql": SQL, "rest": REST, "csv": FILES, "xlsx": FILES, "jsonl": FILES, "parquet": FILES}
+KNOWN = {"sql": SQL, "rest": REST, "csv": FILES, "xlsx": FILES, "jsonl": FILES, "parquet": FILES, "push": ()}
 
 
 def options(source: Source) -> dict[str, Any]:
