@@ -5,7 +5,8 @@ watermark that the last read handed back. Leaves: a `Reading` of parts (original
 database), then a new watermark and whether the read was complete and consistent; and, from a landed part, its records as text.
 Must not know: contracts' rules, lakes, loads, ledgers, Airflow. It never changes a value, drops a row or guesses a type.
 
-1. `open_source` chooses the kind: `sql` (SQLite, PostgreSQL, MariaDB/MySQL), `csv`, `xlsx`, `jsonl`, `parquet`, `rest`.
+1. `open_source` chooses the kind: `sql` (SQLite, PostgreSQL, MariaDB/MySQL), `csv`, `xlsx`, `jsonl`, `parquet`, `rest`,
+   `push` (an inbox that the department fills).
 2. `Connector.read` opens one snapshot where the source has one, takes the new bound in it, and streams; memory does not grow.
 3. `decode` turns a landed part into batches: `_row` (1-based) and the source's own column names, every value as exact text.
 4. `Connector.keys` gives the same batches without landing, for a comparison with what was published.

@@ -39,11 +39,16 @@ class Receipt:
         """The receipt as it is kept and answered."""
         return json.dumps(asdict(self), ensure_ascii=False).encode()
 
+    @staticmethod
+    def from_json(content: bytes) -> "Receipt":
+        """The inverse of `to_json`."""
+        return Receipt(**json.loads(content))
+
 
 def sealed(folder: Path, *, after: str = "", key: str = "*") -> list[Receipt]:
     """The receipts in a dataset's folder, oldest first: later than id `after`, of one key if it is given."""
     names = sorted(path for path in (folder / "receipts").glob(f"*.{key}.json") if path.name[:16] > after)
-    return [Receipt(**json.loads(path.read_bytes())) for path in names]
+    return [Receipt.from_json(path.read_bytes()) for path in names]
 
 
 def body(folder: Path, receipt: Receipt) -> Path:

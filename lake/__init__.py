@@ -1,5 +1,6 @@
 """The unified data lake: landing, append-only history, current views, quarantine.
 
+    inbox/DATASET/                  what the department pushed, with its receipts, until it is read and past retention (lake.inbox)
     landing/DATASET/RUN/            what the source sent, unchanged, with a manifest (lake.landing)
     history/DATASET/                a Delta table that only grows: one row per changed record (lake.history)
     quarantine/DATASET/             a Delta table of rows that failed a rule, and of their release (lake.quarantine)

@@ -15,6 +15,8 @@ POINTS = (
     "publish.quarantine-committed", "append.written", "append.synced",
     "commit.before", "commit.after", "commit.synced", "tell.before", "tell.after",
 )  # fmt: skip
+PUSH_POINTS = ("push.received", "push.before-receipt", "push.after-receipt")
+"""Seams of taking in a pushed batch, which no pull passes."""
 _passed: Counter[str] = Counter()
 
 

@@ -85,7 +85,7 @@ class Check:
 class Source:
     """Where the records are and how to pull them.
 
-    `kind` is the connector (`sql`, `csv`, `xlsx`, `jsonl`, `rest`). `url` has no credentials: `secret` names them
+    `kind` is the connector (`sql`, `csv`, `xlsx`, `jsonl`, `parquet`, `rest`, `push`). `url` has no credentials: `secret` names them
     (`env:NAME`, `file:PATH`, `airflow:CONNECTION`). `table` is the table, file pattern or path below the URL.
     `cursor` is a hub column name, for incremental sync; `lag` the overlap in seconds where no bound can be had.
     `timezone` is that of zoneless timestamps in the source (IANA name).

@@ -261,11 +261,11 @@ class _Reader:
                 "servers[0].customProperties.syncMode", f"{sync!r} is unknown", "snapshot | incremental | append"
             )
             sync = "snapshot"
-        if sync == "incremental" and cursor not in columns:
+        kind, url, table = self.address(server)
+        if sync == "incremental" and kind != "push" and cursor not in columns:
             self.wrong(
                 "servers[0].customProperties.cursor", "incremental sync wants the name of a column", "value: updated_at"
             )
-        kind, url, table = self.address(server)
         return Source(
             kind=kind,
             url=url,
@@ -273,7 +273,7 @@ class _Reader:
             sync=sync,
             cursor=cursor,
             lag=int(custom(server, "lagSeconds", 0) or 0),
-            encoding=custom(server, "encoding"),
+            encoding="utf-8" if kind == "push" else custom(server, "encoding"),
             timezone=self.timezone(str(custom(server, "timeZone", "Asia/Shanghai"))),
             secret=custom(server, "secretRef"),
             options=dict(custom(server, "options", {}) or {}),
@@ -325,10 +325,12 @@ class _Reader:
         url = str(custom(server, "url", ""))
         if kind == "custom" and url.startswith("sqlite:///"):
             return "sql", url, table
+        if kind == "custom" and custom(server, "kind") == "push":
+            return "push", "", str(self.document.get("id") or "")
         self.wrong(
             "servers[0].type",
             f"{kind!r} with format {server.get('format')!r} has no connector",
-            "postgres, mysql, local with format csv|xlsx|jsonl|parquet, api, or custom with url: sqlite:///…",
+            "postgres, mysql, local with format csv|xlsx|jsonl|parquet, api, or custom with url: sqlite:///… or kind: push",
         )
         return "csv", "", table
 
