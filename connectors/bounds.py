@@ -111,6 +111,16 @@ def rank(value: str, zone: str) -> tuple[int, datetime | Decimal | str]:
         return 0, value
 
 
+def moment(text: str, zone: str) -> datetime | None:
+    """The moment that a timestamp's text means, in UTC; None if it is none.
+
+    >>> print(moment("2026-05-01T08:00:00", "Asia/Shanghai"))
+    2026-05-01 00:00:00+00:00
+    """
+    stamp = _Stamp.parse(text, zone)
+    return stamp.moment if stamp else None
+
+
 def shown(watermark: str | None, zone: str) -> datetime | Value | None:
     """The bound in a watermark for people: a moment where it is one; None for a watermark without a bound.
 
@@ -121,8 +131,8 @@ def shown(watermark: str | None, zone: str) -> datetime | Value | None:
         value = Bound.from_json(watermark or "").value
     except SourceDamaged:
         return None
-    stamp = _Stamp.parse(str(value), zone) if isinstance(value, str) else None
-    return stamp.moment if stamp else value
+    at = moment(value, zone) if isinstance(value, str) else None
+    return at or value
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 Options of the contract's server block (`customProperties.options`), all optional:
 
-- `records`: dotted path to the list in a page (`data.items`; without it the page is the list); `total`: path to the stated total
+- `records`: where a page's records stand (`connectors.recordpath`; without it the page is the list); `total`: path to the stated total
 - `pagination`: see `connectors.paging`; `params`: fixed query parameters, as `{status: all}`
-- `updatedSince`: the query parameter that takes the watermark, less `lagSeconds`; without it every read is full
-- `auth`: `bearer` (default when a secret is named), `basic` ("user:password"), or `apikey` in header `authHeader` (X-API-Key)
-- `timeout`: seconds for one answer (30)
+- `updatedSince`: the query parameter that takes the watermark, less `lagSeconds`; without it every read is full.
+  `updatedSinceFormat`: `as is` (as in the records), `iso`, `epoch`, `epoch-ms`, or a strftime pattern; in zone `updatedSinceZone`
+- `auth` and what belongs to it: see `connectors.signin`; `requestsPerSecond`; `timeout`: seconds for one answer (30)
 
 A page read later wins over an earlier one, hence a part for each. An API has no snapshot, so a read is never consistent; it is complete
 if it did not ask for changes only. Redirects are not followed: the address is the one that was registered. Nothing is taken from
@@ -14,6 +14,7 @@ the environment (proxies, .netrc).
 """
 
 import json
+import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -31,8 +32,12 @@ from connectors.client import Client
 from connectors.formats.objects import flatten
 from connectors.guard import ANYWHERE, Guard
 from connectors.interface import Closing, Part, Probe, Reading, SourceColumn
-from connectors.options import options
-from connectors.paging import Page, Params, dig, pages
+from connectors.options import number, options
+from connectors.paging import Page, Pagination, Params, pages
+from connectors.recordpath import check, records, value
+from connectors.shape import Shape
+from connectors.since import Since
+from connectors.wire import Pace
 from schemas.contract import Column, Source
 from schemas.errors import SourceDamaged
 
@@ -48,14 +53,17 @@ class RestConnector(Closing):
         clock: Callable[[], datetime],
         guard: Guard = ANYWHERE,
         sleep: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random.random,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.source = source
         self.options = options(source)
         self.clock = clock
-        self._secret = secret
-        self._with: dict[str, Any] = {"secret": secret, "clock": clock, "sleep": sleep}
-        self._with |= {"guard": guard, "transport": transport}
+        self.records, self.total = (check(str(self.options.get(name) or ""), name) for name in ("records", "total"))
+        self.pagination = Pagination.of(self.options.get("pagination", {}))
+        self.since = Since.of(self.options, source.timezone)
+        pace = Pace(clock, sleep, chance, number(self.options, "requests_per_second", 0.0) or None)
+        self._with: dict[str, Any] = {"secret": secret, "pace": pace, "guard": guard, "transport": transport}
         self.client = Client(source, **self._with)
 
     def __repr__(self) -> str:
@@ -91,9 +99,10 @@ class RestConnector(Closing):
         """Ask page by page as the parts are consumed."""
         cursor = next((c.source for c in columns if c.name == self.source.cursor), self.source.cursor)
         cursor = cursor if self.source.sync == "incremental" else None
-        last = Bound.from_json(watermark) if watermark and cursor and self.options.get("updated_since") else None
+        last = Bound.from_json(watermark) if watermark and cursor and self.since.name else None
+        shape = Shape((column.source for column in columns), self.client.where)
         return Reading(
-            lambda reading: self._parts(reading, cursor, last),
+            lambda reading: self._parts(reading, cursor, last, shape),
             complete=last is None and self.source.sync != "append",
             consistent=False,
             mark=watermark if cursor else None,
@@ -104,13 +113,14 @@ class RestConnector(Closing):
         """Close the connections."""
         self.client.close()
 
-    def _parts(self, reading: Reading, cursor: str | None, last: Bound | None) -> Iterator[Part]:
+    def _parts(self, reading: Reading, cursor: str | None, last: Bound | None, shape: Shape) -> Iterator[Part]:
         newest: str | None = None
-        for number, page in enumerate(self._pages(self.client, last), 1):
+        for count, page in enumerate(self._pages(self.client, last), 1):
+            shape.see(page.records, count)
             if cursor:
                 newest = self._later(newest, page, cursor)
-            if page.records or number == 1:
-                yield Part(f"page-{number:06d}.json", "json", chunks=iter([page.body]))
+            if page.records or count == 1:
+                yield Part(f"page-{count:06d}.json", "json", chunks=iter([page.body]))
         if newest is not None:
             zone, now = self.source.timezone, Horizon(self.clock(), sure=False)
             reading.mark = bound(newest, now, zone, numeric=rank(newest, zone)[0] == 1).to_json()
@@ -128,35 +138,44 @@ class RestConnector(Closing):
         def fetch(url: str | None, params: Params) -> Page:
             return self._page(client, url, params)
 
-        return pages(fetch, self._params(last), self.options.get("pagination", {}), client.where)
+        return pages(fetch, self._params(last), self.pagination, client.where)
 
     def _params(self, last: Bound | None) -> Params:
         fixed = {str(k): str(v) for k, v in (self.options.get("params") or {}).items()}
         if last is None:
             return fixed
-        return fixed | {str(self.options["updated_since"]): str(start(last, self.source.lag))}
+        return fixed | {self.since.name: self.since.write(start(last, self.source.lag))}
 
     def _page(self, client: Client, url: str | None, params: Params) -> Page:
         answer = client.get(url, params)
         try:
-            document = json.loads(answer.content, parse_float=Decimal)
+            document = json.loads(answer.body, parse_float=Decimal)
         except (ValueError, RecursionError):
             raise SourceDamaged(
                 f"{client.where} answers something that is no JSON", todo="check location in the contract"
             ) from None
-        under, total = str(self.options.get("records") or ""), str(self.options.get("total") or "")
-        records = dig(document, under)
-        if not isinstance(records, list):
+        found = records(document, self.records)
+        if found is None:
             raise SourceDamaged(
-                f"{client.where}: there is no list at {under or 'the top'!r}",
+                f"{client.where}: there is no list at {self.records or 'the top'!r}",
                 todo="correct options.records in the contract",
             )
-        if not all(isinstance(record, dict) for record in records):
+        if not all(isinstance(record, dict) for record in found):
             raise SourceDamaged(f"{client.where}: a record is no object", todo="check options.records in the contract")
-        stated = dig(document, total) if total else None
-        link = answer.links.get("next", {}).get("url")
-        return Page(answer.content, document, records, int(stated) if stated is not None else None, link)
+        link = httpx.Response(200, headers=answer.headers).links.get("next", {}).get("url")
+        return Page(answer.body, document, found, self._stated(document), link)
+
+    def _stated(self, document: Any) -> int | None:
+        """The total that a page states."""
+        stated = value(document, self.total) if self.total else None
+        try:
+            return None if stated is None else int(stated)
+        except (ValueError, TypeError):
+            raise SourceDamaged(
+                f"{self.client.where}: what stands at {self.total!r} is no number",
+                todo="correct options.total in the contract",
+            ) from None
 
 
 def _field(record: dict[str, Any], name: str) -> Any:
-    return record[name] if name in record else dig(record, name)
+    return record[name] if name in record else value(record, name)

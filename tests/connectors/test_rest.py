@@ -209,7 +209,7 @@ def test_a_link_to_another_host_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_a_page_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connectors.client.MOST_BYTES", 10)
+    monkeypatch.setattr("connectors.wire.MOST_BYTES", 10)
     with pytest.raises(SourceDamaged, match="larger than"):
         Endpoint(lambda _: page(ITEMS)).deliver(tmp_path)
 
