@@ -12,6 +12,7 @@ from connectors import Connector, open_source
 from connectors.guard import Guard
 from hub import named_secrets
 from hub.settings import Settings
+from lake import inbox
 from lake.durable import make_folder, write_once
 from ledger import contracts
 from ledger.database import Database, audit_tables, ledger_tables, subject_tables
@@ -58,7 +59,8 @@ class Hub:
     def open_source(self, source: Source, root: Path | None = None) -> Connector:
         """The connector of a source, held to the guard; `root` holds file paths, the drop root unless said otherwise."""
         secret = self.secret or partial(named_secrets.look_up, files=self.settings.secret_files)
-        return open_source(source, secret=secret, root=root or self.settings.drops, guard=self.guard)
+        drops = root or self.settings.drops
+        return open_source(source, secret=secret, root=drops, guard=self.guard, inbox=inbox.root(self.lake))
 
     @property
     def lake(self) -> Path:
