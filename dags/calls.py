@@ -24,12 +24,12 @@ def index() -> dict[str, dict[str, Any]]:
     return found
 
 
-def read(dataset: str, airflow_run: str, *, full: bool, now_because: str = "") -> str:
+def read(dataset: str, airflow_run: str, *, full: bool, dry_run: bool = False, now_because: str = "") -> str:
     """Claim the dataset for this Airflow run and land it; returns the hub's run id."""
     from hub import pipeline
 
     with _hub() as hub:
-        run = pipeline.claim(hub, dataset, f"airflow:{airflow_run}", full=full)
+        run = pipeline.claim(hub, dataset, f"airflow:{airflow_run}", full=full, dry_run=dry_run)
         return pipeline.read(hub, run.run, now_because=now_because).run
 
 

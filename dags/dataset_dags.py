@@ -54,7 +54,9 @@ def dataset_dag(dataset: str, entry: dict[str, Any]) -> DAG:
         @task
         def read(params: Any = None, run_id: Any = None) -> str:
             """Land what the source has to say; the hub's run id is handed on."""
-            return calls.read(dataset, run_id, full=params["full"], now_because=params["now_because"])
+            return calls.read(
+                dataset, run_id, full=params["full"], dry_run=params["dry_run"], now_because=params["now_because"]
+            )
 
         @task
         def judge(run: Any) -> str:

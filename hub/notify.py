@@ -19,6 +19,8 @@ TITLES = {
     "failed": ("取数失败", "pull failed"),
     "held": ("数据暂缓发布", "load held"),
     "late": ("数据逾期未更新", "data overdue"),
+    "drift": ("来源结构变化", "source drifted"),
+    "differs": ("与来源不一致", "differs from its source"),
     "recovered": ("已恢复", "recovered"),
 }
 
@@ -30,10 +32,10 @@ def troubled(hub: Hub, contract: Contract, kind: str, error: HubError) -> None:
         send(hub)
 
 
-def recovered(hub: Hub, contract: Contract) -> None:
-    """Close the dataset's incident, if one is open, and tell its contact."""
+def recovered(hub: Hub, contract: Contract, kind: str = "failed") -> None:
+    """Close the dataset's incident of this kind or its like, if one is open, and tell its contact."""
     message = _message(hub, contract, "recovered", "", f"hub catalog show {contract.dataset}")
-    if incidents.finish(hub.ledger, contract.dataset, now=hub.clock(), message=message):
+    if incidents.finish(hub.ledger, contract.dataset, kind, now=hub.clock(), message=message):
         send(hub)
 
 

@@ -11,33 +11,28 @@ Each step finds out what is already done instead of undoing it. A run ends publi
 import hashlib
 import json
 import shutil
-import threading
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import connectors
-from connectors import bounds
+from connectors import Connector, bounds
 from hub import admission, notify
+from hub.approach import Approach, approach, gone
 from hub.core import Hub
-from lake import changes, crash, current, landing, quarantine
+from hub.steps import SEQ_BITS, delivered, deliveries, facts_of, judged, landed, view_of, work_folder, working
+from lake import changes, crash, landing, quarantine
 from lake.durable import sync_file
 from lake.history import History
 from lake.history import Load as Commit
-from lake.session import Connection, session
+from lake.session import session
 from ledger import contracts, loads, runs
 from ledger.runs import Run
-from quality import gate
 from quality.verdict import Verdict
 from schemas.contract import Contract
-from schemas.errors import DeliveryHeld, HubError, Retry, SourceDamaged, Stop, Superseded
+from schemas.errors import DeliveryHeld, HubError, Stop, Superseded
 
-SEQ_BITS = 32
-"""A row's `_seq` is its run's landing number shifted by this, plus its place in the delivery."""
 DONE = ("published", "held", "dry")
 """Phases that no step leads out of: clearing a task of such a run in Airflow does nothing again."""
 Progress = Callable[[int], None]
@@ -48,14 +43,17 @@ def pull(
     now_because: str = "", progress: Progress | None = None,
 ) -> Run:  # fmt: skip
     """All steps in one process: what `hub pull` does."""
-    run = claim(hub, dataset, owner, full=full)
+    run = claim(hub, dataset, owner, full=full, dry_run=dry_run)
     run = read(hub, run.run, now_because=now_because, progress=progress)
     run = judge(hub, run.run)
     return publish(hub, run.run, dry_run=dry_run, accept_deletions=accept_deletions)
 
 
-def claim(hub: Hub, dataset: str, owner: str, *, full: bool = False) -> Run:
-    """The run that `owner` may work on, new or taken up again. Raises Busy while another run holds the lease."""
+def claim(hub: Hub, dataset: str, owner: str, *, full: bool = False, dry_run: bool = False) -> Run:
+    """The run that `owner` may work on, new or taken up again. Raises Busy while another run holds the lease.
+
+    However a dry run ends, it is not the dataset's state.
+    """
     contract = hub.contract(dataset)
     catch_up(hub, contract)
     history = History(hub.lake, dataset)
@@ -65,6 +63,8 @@ def claim(hub: Hub, dataset: str, owner: str, *, full: bool = False) -> Run:
     run = runs.claim(
         hub.ledger, dataset, owner, load=history.number + 1, landing_floor=floor, now=hub.clock(), ttl=ttl, full=full
     )
+    if dry_run:
+        runs.remark(hub.ledger, run.run, dry=True)
     crash.point("read.claimed")
     return run
 
@@ -80,15 +80,10 @@ def read(hub: Hub, run_id: str, *, now_because: str = "", progress: Progress | N
     contract = hub.contract(run.dataset)
     manifest = landing.manifest(hub.lake, run.dataset, run.run)
     asking = admission.admitted(hub, run, contract, now_because) if manifest is None else nullcontext()
-    with asking, _working(hub, run, contract, "read"):
+    with asking, working(hub, run, contract, "read"):
         if manifest is None:
-            head = History(hub.lake, run.dataset).head()
-            watermark = head.watermark if head and not run.full else None
             with hub.open_source(contract.source) as source:
-                reading = source.read(contract.columns, watermark)
-                manifest = landing.land(
-                    hub.lake, run.dataset, run.run, reading, landed_at=hub.clock().isoformat(), progress=progress
-                )
+                manifest = _land(hub, run, contract, source, progress)
         return runs.advance(hub.ledger, run, "landed", **_of_reading(manifest, contract, run))
 
 
@@ -98,32 +93,20 @@ def judge(hub: Hub, run_id: str) -> Run:
     if run.phase in DONE:
         return run
     contract = hub.contract(run.dataset)
-    with _working(hub, run, contract, "judge"):
-        manifest = _landed(hub, run)
-        work = _work(hub, run)
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        deliveries = (
-            (landed.source, connectors.decode(path, landed.media, contract.source, name=landed.source))
-            for landed, path in landing.files(hub.lake, manifest)
-        )
+    with working(hub, run, contract, "judge"):
+        manifest, work = landed(hub, run.dataset, run.run), work_folder(hub, run)
         crash.point("judge.before-verdict")
-        references = {d: _viewer(hub, hub.contract(d)) for d in contract.references}
-        verdict = gate.judge(
-            contract,
-            deliveries,
-            workdir=work,
-            first_seq=run.landing << SEQ_BITS,
-            today=hub.today(),
-            current=_viewer(hub, contract, run.load - 1),
-            references=references,
-            docs=hub.settings.docs,
-            memory_mb=hub.settings.judge_memory_mb,
-        )
+        verdict = judged(
+            hub, contract, deliveries(hub, contract, manifest), work, first_seq=run.landing << SEQ_BITS,
+            against=view_of(hub.lake, contract, run.load - 1), docs=hub.settings.docs,
+        )  # fmt: skip
         for file in work.glob("*.*"):
             sync_file(file)
         crash.point("judge.after-verdict")
-        return runs.advance(hub.ledger, run, "judged", outcome=verdict.outcome, counts=asdict(verdict.counts))
+        drifted = {"drift": [asdict(finding) for finding in verdict.drift]} if verdict.drift else {}
+        return runs.advance(
+            hub.ledger, run, "judged", outcome=verdict.outcome, counts=asdict(verdict.counts), **drifted
+        )
 
 
 def publish(hub: Hub, run_id: str, *, dry_run: bool = False, accept_deletions: bool = False) -> Run:
@@ -132,7 +115,9 @@ def publish(hub: Hub, run_id: str, *, dry_run: bool = False, accept_deletions: b
     if run.phase in DONE:
         return run
     contract = hub.contract(run.dataset)
-    with _working(hub, run, contract, "publish"):
+    if dry_run:
+        runs.remark(hub.ledger, run.run, dry=True)
+    with working(hub, run, contract, "publish"):
         done = History(hub.lake, run.dataset).find(run.run)
         if done is None:
             done = _publish(hub, run, contract, dry_run=dry_run, accept_deletions=accept_deletions)
@@ -140,7 +125,7 @@ def publish(hub: Hub, run_id: str, *, dry_run: bool = False, accept_deletions: b
             crash.point("tell.before")
             tell(hub, contract, done)
             crash.point("tell.after")
-        shutil.rmtree(_work(hub, run), ignore_errors=True)
+        shutil.rmtree(work_folder(hub, run), ignore_errors=True)
     return runs.find(hub.ledger, run.run)
 
 
@@ -162,16 +147,19 @@ def rollback(hub: Hub, dataset: str, *, to: int, reason: str, owner: str) -> Run
             f"{dataset} has no load {to} (loads 1 to {max(history, default=0)})", todo=f"hub runs list {dataset}"
         )
     run = claim(hub, dataset, owner)
-    with _working(hub, run, contract, "publish"), session(_work(hub, run), hub.settings.judge_memory_mb) as con:
+    with working(hub, run, contract, "publish"), session(work_folder(hub, run), hub.settings.judge_memory_mb) as con:
         table = History(hub.lake, dataset)
         table.prepare(contract)
         first = run.landing << SEQ_BITS
         found = changes.restore(con, hub.lake, contract, to=to, load=run.load, run=run.run, first_seq=first)
         verdict = {"outcome": "rollback", "to": to, "reason": reason}
-        commit = _facts(hub, run, contract, found, kind="rollback", verdict=verdict, watermark=history[to].watermark)
+        commit = facts_of(
+            hub, run, contract, found, kind="rollback", verdict=verdict, watermark=history[to].watermark,
+            origin=history[to].origin,
+        )  # fmt: skip
         table.commit(commit, found.file, contract)
         tell(hub, contract, commit)
-    shutil.rmtree(_work(hub, run), ignore_errors=True)
+    shutil.rmtree(work_folder(hub, run), ignore_errors=True)
     return runs.find(hub.ledger, run.run)
 
 
@@ -198,11 +186,26 @@ def tell(hub: Hub, contract: Contract, commit: Commit) -> None:
     loads.set_state(hub.ledger, commit.dataset, "ok", "", at)
     runs.close(hub.ledger, commit.run, "published", now=hub.clock(), load=commit.load, counts=commit.counts)
     notify.recovered(hub, contract)
+    _tell_drift(hub, contract, commit)
+
+
+def _tell_drift(hub: Hub, contract: Contract, commit: Commit) -> None:
+    """Tell the contact once that a source drifted, where the mode publishes all the same, and once that it is as agreed again."""
+    if commit.kind != "pull":
+        return
+    drifted = [
+        f"{f['name']}: {f['zh']} / {f['en']}" for f in commit.verdict.get("drift", ()) if f["mode"] != "quarantine"
+    ]
+    if drifted:
+        reason = f"{commit.dataset}: {'; '.join(drifted)}"
+        notify.troubled(hub, contract, "drift", HubError(reason, todo=f"hub contract evolve {commit.dataset}"))
+    else:
+        notify.recovered(hub, contract, "drift")
 
 
 def _publish(hub: Hub, run: Run, contract: Contract, *, dry_run: bool, accept_deletions: bool) -> Commit | None:
     """The commit, or None for a dry run. Raises DeliveryHeld after recording what is in quarantine."""
-    verdict, work, manifest = _verdict(hub, run), _work(hub, run), _landed(hub, run)
+    verdict, work, manifest = _verdict(hub, run), work_folder(hub, run), landed(hub, run.dataset, run.run)
     table = History(hub.lake, run.dataset)
     head = table.head()
     with session(work, hub.settings.judge_memory_mb) as con:
@@ -215,13 +218,11 @@ def _publish(hub: Hub, run: Run, contract: Contract, *, dry_run: bool, accept_de
             )  # fmt: skip
 
         try:
-            if verdict.outcome == "hold":
-                reasons = "; ".join(f"{r.zh} / {r.en}" for r in verdict.reasons)
-                raise DeliveryHeld(f"{run.dataset}: {reasons}", todo=f"hub quarantine list {run.dataset}")
+            _hold_if_told(run, verdict, head)
             if not dry_run:
                 table.prepare(contract)
             found = changes.find(
-                con, hub.lake, contract, _delivered(work, manifest, verdict), load=run.load, run=run.run,
+                con, hub.lake, contract, delivered(work, manifest, verdict), load=run.load, run=run.run,
                 absent_before=head.absent if head else "", accept_deletions=accept_deletions,
             )  # fmt: skip
         except DeliveryHeld:
@@ -235,42 +236,40 @@ def _publish(hub: Hub, run: Run, contract: Contract, *, dry_run: bool, accept_de
             runs.close(hub.ledger, run.run, "dry", now=hub.clock(), counts={**asdict(verdict.counts), **found.counts})
             return None
         record(held=False)
-        facts = _facts(
+        facts = facts_of(
             hub, run, contract, found, kind="pull", verdict=verdict.to_json(), watermark=manifest.watermark,
-            counts=asdict(verdict.counts), manifest=_digest(manifest),
+            origin=run.facts.get("origin", {}), counts=asdict(verdict.counts), manifest=_digest(manifest),
         )  # fmt: skip
         table.commit(facts, found.file, contract)
     return facts
 
 
-def _facts(
-    hub: Hub, run: Run, contract: Contract, found: changes.Changes, *, kind: str, verdict: dict[str, Any],
-    watermark: str | None, counts: Mapping[str, int] | None = None, manifest: str = "",
-) -> Commit:  # fmt: skip
-    now = hub.clock().isoformat()
-    return Commit(
-        dataset=run.dataset, load=run.load, run=run.run, landing=run.landing, kind=kind, published_at=now,
-        as_of=run.started_at.isoformat(), watermark=watermark, rows=found.rows, changed=found.changed,
-        counts={**(counts or {}), **found.counts}, verdict=verdict, contract_version=contract.version,
-        key=contract.key, manifest=manifest, content=found.content, absent=found.absent,
-    )  # fmt: skip
+def _land(hub: Hub, run: Run, contract: Contract, source: Connector, progress: Progress | None) -> landing.Manifest:
+    """Read and land; what is not in the landing itself is kept with the run before the first byte comes."""
+    way = approach(contract, source, History(hub.lake, run.dataset).head(), full=run.full)
+    runs.remark(hub.ledger, run.run, **_of_approach(way))
+    missing = gone(contract, source) if contract.source.kind != "sql" else nullcontext()
+    with missing:
+        reading = source.read(way.columns, way.watermark)
+        at = hub.clock().isoformat()
+        return landing.land(hub.lake, run.dataset, run.run, reading, landed_at=at, progress=progress)
 
 
-def _delivered(work: Path, manifest: landing.Manifest, verdict: Verdict) -> changes.Delivered:
-    return changes.Delivered(
-        passes=work / "passes.parquet",
-        keys=work / "keys.parquet",
-        complete=manifest.complete,
-        consistent=manifest.consistent,
-        unkeyable=verdict.counts.unkeyable,
-        next_seq=verdict.next_seq,
-    )
+def _of_approach(way: Approach) -> dict[str, Any]:
+    notes = {"notes": list(way.notes)} if way.notes else {}
+    hold = {"hold": way.hold} if way.hold else {}
+    return {"origin": way.origin, "emptied": way.emptied, **notes, **hold}
 
 
-def _viewer(hub: Hub, contract: Contract, load: int | None = None) -> Callable[[Connection, str], None]:
-    """A function that creates a view of the dataset's current rows, pinned at `load`, in somebody else's session."""
-    pinned = load if load is not None else History(hub.lake, contract.dataset).number
-    return lambda con, name: current.create_view(con, hub.lake, contract, name, pinned)
+def _hold_if_told(run: Run, verdict: Verdict, head: Commit | None) -> None:
+    """Raise DeliveryHeld for what the gate, the table or an emptied source says against publishing."""
+    reasons = [f"{r.zh} / {r.en}" for r in verdict.reasons]
+    if run.facts.get("hold"):
+        reasons.append(str(run.facts["hold"]))
+    if not reasons and run.facts.get("emptied") and not verdict.counts.delivered and head is not None and head.rows:
+        reasons.append("本次报送为空,而已有数据 / empty delivery of a source that had rows")
+    if reasons:
+        raise DeliveryHeld(f"{run.dataset}: {'; '.join(reasons)}", todo=f"hub quarantine list {run.dataset}")
 
 
 def _open(hub: Hub, run_id: str) -> Run:
@@ -280,20 +279,9 @@ def _open(hub: Hub, run_id: str) -> Run:
     return run
 
 
-def _work(hub: Hub, run: Run) -> Path:
-    return hub.settings.work / run.dataset / run.run
-
-
-def _landed(hub: Hub, run: Run) -> landing.Manifest:
-    manifest = landing.manifest(hub.lake, run.dataset, run.run)
-    if manifest is None:
-        raise SourceDamaged(f"{run.dataset}: run {run.run} has no landing", todo=f"hub pull {run.dataset}")
-    return manifest
-
-
 def _verdict(hub: Hub, run: Run) -> Verdict:
     """The run's verdict; judged again unless the ledger knows that it was judged to the end."""
-    path = _work(hub, run) / "verdict.json"
+    path = work_folder(hub, run) / "verdict.json"
     if run.phase != "judged" or not path.exists():
         judge(hub, run.run)
     return Verdict.from_json(json.loads(path.read_bytes()))
@@ -316,53 +304,3 @@ def _of_reading(manifest: landing.Manifest, contract: Contract, run: Run) -> dic
 
 def _digest(manifest: landing.Manifest) -> str:
     return hashlib.sha256(json.dumps(asdict(manifest), sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
-@contextmanager
-def _working(hub: Hub, run: Run, contract: Contract, step: str) -> Iterator[None]:
-    """Renew the lease from a thread while the step works; end the run with its reason if the step fails; note how long it took.
-
-    Raises:
-        Retry: an unforeseen error, without its message.
-    """
-    stop = threading.Event()
-    ttl = timedelta(seconds=hub.settings.lease_seconds)
-
-    def renew() -> None:
-        while not stop.wait(ttl.total_seconds() / 3):
-            runs.renew(hub.ledger, run, now=hub.clock(), ttl=ttl)
-
-    thread = threading.Thread(target=renew, name=f"lease-{run.dataset}", daemon=True)
-    thread.start()
-    began = hub.clock()
-    try:
-        yield
-    except HubError as error:
-        _failed(hub, run, contract, error)
-        raise
-    except Exception as error:  # noqa: BLE001 — told without its text
-        fault = _fault(run.dataset, error)
-        _failed(hub, run, contract, fault)
-        raise fault from None
-    finally:
-        stop.set()
-        thread.join()
-        runs.remark(hub.ledger, run.run, seconds={step: round((hub.clock() - began).total_seconds(), 3)})
-
-
-def _fault(dataset: str, error: Exception) -> Retry:
-    """An unforeseen error without its message, which may hold personal data: its type and where it came from."""
-    places = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
-    where = " > ".join(places[-4:])
-    return Retry(
-        f"{dataset}: {type(error).__name__} inside the hub at {where}", todo="try again; if it stays, report this"
-    )
-
-
-def _failed(hub: Hub, run: Run, contract: Contract, error: HubError) -> None:
-    phase = "held" if isinstance(error, DeliveryHeld) else "superseded" if isinstance(error, Superseded) else "failed"
-    now = hub.clock()
-    shutil.rmtree(_work(hub, run), ignore_errors=True)
-    if runs.close(hub.ledger, run.run, phase, now=now, reason=str(error)) and phase != "superseded":
-        loads.set_state(hub.ledger, run.dataset, phase, error.what, now)
-        notify.troubled(hub, contract, phase, error)

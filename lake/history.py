@@ -37,7 +37,8 @@ class Load:
     """What one commit says of itself. `rows` is the number of live keys after it, `changed` the rows it appended.
 
     `counts` has delivered, passed, rejected, duplicates, superseded, new, updated, deleted, unchanged, and restored for a rollback.
-    `absent` names a file of keys that a full but inconsistent read did not see (deleted once missed twice).
+    `absent` names a file of keys that a full but inconsistent read did not see (deleted once missed twice). `origin` is what the
+    watermark was taken of: kind, url, table, cursor, the table's own key.
     """
 
     dataset: str
@@ -57,6 +58,7 @@ class Load:
     manifest: str = ""
     content: str = ""
     absent: str = ""
+    origin: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The commit's metadata text."""

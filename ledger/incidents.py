@@ -1,5 +1,7 @@
 """Incidents: a dataset's trouble from its first failed, held or late hour to its recovery. The owner is told once at each end.
 
+A source that drifted (`drift`) or differs from what is published (`differs`) is trouble of its own: a pull that ends well does not end it.
+
 `open` and `close` answer whether this call changed anything, so that the teller is told to speak exactly once; the message itself
 waits in the outbox until it was delivered.
 """
@@ -8,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, DateTime, Integer, String, Table, Text, insert, select, update
+from sqlalchemy import JSON, Column, ColumnElement, DateTime, Integer, String, Table, Text, and_, insert, select, update
 
 from ledger.database import Database, ledger_tables
 
@@ -34,6 +36,10 @@ outbox = Table(
 )
 
 
+OF_RUNS = ("failed", "held", "late")
+"""Kinds of one incident: what began as one and goes on as another is not told anew."""
+
+
 @dataclass(frozen=True)
 class Message:
     """One message that waits to be sent."""
@@ -45,21 +51,20 @@ class Message:
 
 
 def begin(db: Database, dataset: str, kind: str, reason: str, *, now: datetime, message: Message | None) -> bool:
-    """Open an incident and queue its message in one transaction; False if one is open already."""
+    """Open an incident and queue its message in one transaction; False if one of its like is open already."""
     with db.write(alone=dataset) as connection:
-        still = select(incidents.c.id).where(incidents.c.dataset == dataset, incidents.c.closed_at.is_(None))
-        if connection.execute(still).first() is not None:
+        if connection.execute(select(incidents.c.id).where(_open(dataset, kind))).first() is not None:
             return False
         connection.execute(insert(incidents).values(dataset=dataset, kind=kind, reason=reason, opened_at=now))
         _queue(connection, message, now)
     return True
 
 
-def finish(db: Database, dataset: str, *, now: datetime, message: Message | None) -> bool:
-    """Close the dataset's open incident and queue the news of its recovery; False if none was open."""
+def finish(db: Database, dataset: str, kind: str, *, now: datetime, message: Message | None) -> bool:
+    """Close the dataset's open incident of this kind or its like and queue the news; False if none was open."""
     with db.write() as connection:
-        still = (incidents.c.dataset == dataset) & incidents.c.closed_at.is_(None)
-        if not connection.execute(update(incidents).where(still).values(closed_at=now)).rowcount:
+        closing = update(incidents).where(_open(dataset, kind)).values(closed_at=now)
+        if not connection.execute(closing).rowcount:
             return False
         _queue(connection, message, now)
     return True
@@ -78,6 +83,11 @@ def tried(db: Database, message: Message, *, sent_at: datetime | None) -> None:
         connection.execute(
             update(outbox).where(outbox.c.id == message.id).values(tries=message.tries + 1, sent_at=sent_at)
         )
+
+
+def _open(dataset: str, kind: str) -> ColumnElement[bool]:
+    alike = OF_RUNS if kind in OF_RUNS else (kind,)
+    return and_(incidents.c.dataset == dataset, incidents.c.kind.in_(alike), incidents.c.closed_at.is_(None))
 
 
 def _queue(connection: Any, message: Message | None, now: datetime) -> None:

@@ -37,15 +37,13 @@ _EN = {
     "missing": {"evolve": "not delivered: empty from now on", "freeze": "not delivered: the values published before stay",
                 "quarantine": "not delivered: the rows are set aside"},
     "type": {"evolve": "values that its type cannot hold: the rows are set aside, a contract change is drafted",
-             "freeze": "values that its type cannot hold: published empty", "quarantine": "values that its type cannot hold: the rows are set aside",
-             "stop": "values that its type cannot hold"},
+             "freeze": "values that its type cannot hold: published empty", "stop": "values that its type cannot hold"},
     "length": {"evolve": "longer than the contract allows: published whole, a contract change is drafted"},
 }  # fmt: skip
 _ZH = {
     "unknown": {"evolve": "契约未列:保留在落地区,已拟契约变更", "freeze": "契约未列:留在落地区", "quarantine": "契约未列:有值的记录转入问题数据"},
     "missing": {"evolve": "未报送:今后为空", "freeze": "未报送:沿用已发布的值", "quarantine": "未报送:记录转入问题数据"},
-    "type": {"evolve": "有类型容不下的值:记录转入问题数据,已拟契约变更", "freeze": "有类型容不下的值:以空值发布",
-             "quarantine": "有类型容不下的值:记录转入问题数据", "stop": "有类型容不下的值"},
+    "type": {"evolve": "有类型容不下的值:记录转入问题数据,已拟契约变更", "freeze": "有类型容不下的值:以空值发布", "stop": "有类型容不下的值"},
     "length": {"evolve": "超过契约长度:原样发布,已拟契约变更"},
 }  # fmt: skip
 
@@ -201,8 +199,10 @@ def adapted(contract: Contract, found: Iterable[Rule]) -> list[Rule]:
 
 
 def of_types(contract: Contract, broken: dict[str, int]) -> tuple[Finding, ...]:
-    """What was found of types, from the rows that broke each rule."""
+    """What was found of types, from the rows that broke each rule; in quarantine mode the rules themselves tell it."""
     mode = contract.drift.types
+    if mode == "quarantine":
+        return ()
     found = [_finding("type", c.source, mode, n) for c in contract.columns if (n := broken.get(f"{c.name}.type", 0))]
     if mode == "evolve":
         found += [

@@ -1,0 +1,151 @@
+"""What all steps of a run share: the lease renewed meanwhile, the end with its reason, the gate called alike, the facts of a commit."""
+
+import shutil
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import connectors
+from hub import notify
+from hub.core import Hub
+from lake import changes, current, landing
+from lake.history import History
+from lake.history import Load as Commit
+from lake.session import Connection
+from ledger import loads, runs
+from ledger.runs import Run
+from quality import gate
+from quality.standardise import Delivery
+from quality.verdict import Verdict
+from schemas.contract import Contract
+from schemas.errors import DeliveryHeld, HubError, Retry, SourceDamaged, Superseded
+
+SEQ_BITS = 32
+"""A row's `_seq` is its run's landing number shifted by this, plus its place in the delivery."""
+View = Callable[[Connection, str], None]
+
+
+def work_folder(hub: Hub, run: Run) -> Path:
+    """Where a run's work files lie until it ends; they hold personal data."""
+    return hub.settings.work / run.dataset / run.run
+
+
+def view_of(lake: Path, contract: Contract, load: int | None = None) -> View:
+    """A function that creates a view of the dataset's current rows, pinned at `load` (None: the head now), in somebody else's session."""
+    pinned = load if load is not None else History(lake, contract.dataset).number
+    return lambda con, name: current.create_view(con, lake, contract, name, pinned)
+
+
+def landed(hub: Hub, dataset: str, run: str) -> landing.Manifest:
+    """The sealed landing of a run. Raises SourceDamaged if there is none."""
+    manifest = landing.manifest(hub.lake, dataset, run)
+    if manifest is None:
+        raise SourceDamaged(f"{dataset}: run {run} has no landing", todo=f"hub pull {dataset}")
+    return manifest
+
+
+def deliveries(hub: Hub, contract: Contract, manifest: landing.Manifest) -> Iterator[Delivery]:
+    """A landing's files, decoded as they are asked for."""
+    for file, path in landing.files(hub.lake, manifest):
+        yield file.source, connectors.decode(path, file.media, contract.source, name=file.source)
+
+
+def judged(
+    hub: Hub, contract: Contract, delivered: Iterable[Delivery], workdir: Path, *, first_seq: int, against: View,
+    docs: Path | None = None,
+) -> Verdict:  # fmt: skip
+    """The gate over a delivery, held against current as `against` shows it; its files lie in `workdir`, which begins empty."""
+    shutil.rmtree(workdir, ignore_errors=True)
+    workdir.mkdir(parents=True)
+    return gate.judge(
+        contract,
+        delivered,
+        workdir=workdir,
+        first_seq=first_seq,
+        today=hub.today(),
+        current=against,
+        references={d: view_of(hub.lake, hub.contract(d)) for d in contract.references},
+        docs=docs,
+        memory_mb=hub.settings.judge_memory_mb,
+    )
+
+
+def delivered(workdir: Path, manifest: landing.Manifest, verdict: Verdict) -> changes.Delivered:
+    """A judged delivery as the lake takes it."""
+    return changes.Delivered(
+        passes=workdir / "passes.parquet",
+        keys=workdir / "keys.parquet",
+        complete=manifest.complete,
+        consistent=manifest.consistent,
+        unkeyable=verdict.counts.unkeyable,
+        next_seq=verdict.next_seq,
+    )
+
+
+def facts_of(
+    hub: Hub, run: Run, contract: Contract, found: changes.Changes, *, kind: str, verdict: dict[str, Any],
+    watermark: str | None, origin: Mapping[str, Any], counts: Mapping[str, int] | None = None, manifest: str = "",
+) -> Commit:  # fmt: skip
+    """What the run's commit says of itself."""
+    return Commit(
+        dataset=run.dataset, load=run.load, run=run.run, landing=run.landing, kind=kind, published_at=hub.clock().isoformat(),
+        as_of=run.started_at.isoformat(), watermark=watermark, rows=found.rows, changed=found.changed,
+        counts={**(counts or {}), **found.counts}, verdict=verdict, contract_version=contract.version,
+        key=contract.key, manifest=manifest, content=found.content, absent=found.absent, origin=dict(origin),
+    )  # fmt: skip
+
+
+@contextmanager
+def working(hub: Hub, run: Run, contract: Contract, step: str) -> Iterator[None]:
+    """Renew the lease from a thread while the step works; end the run with its reason if the step fails; note how long it took.
+
+    Raises:
+        Retry: an unforeseen error, without its message.
+    """
+    stop = threading.Event()
+    ttl = timedelta(seconds=hub.settings.lease_seconds)
+
+    def renew() -> None:
+        while not stop.wait(ttl.total_seconds() / 3):
+            runs.renew(hub.ledger, run, now=hub.clock(), ttl=ttl)
+
+    thread = threading.Thread(target=renew, name=f"lease-{run.dataset}", daemon=True)
+    thread.start()
+    began = hub.clock()
+    try:
+        yield
+    except HubError as error:
+        _failed(hub, run, contract, error)
+        raise
+    except Exception as error:  # noqa: BLE001 — told without its text
+        fault = _fault(run.dataset, error)
+        _failed(hub, run, contract, fault)
+        raise fault from None
+    finally:
+        stop.set()
+        thread.join()
+        runs.remark(hub.ledger, run.run, seconds={step: round((hub.clock() - began).total_seconds(), 3)})
+
+
+def _fault(dataset: str, error: Exception) -> Retry:
+    """An unforeseen error without its message, which may hold personal data: its type and where it came from."""
+    places = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
+    where = " > ".join(places[-4:])
+    return Retry(
+        f"{dataset}: {type(error).__name__} inside the hub at {where}", todo="try again; if it stays, report this"
+    )
+
+
+def _failed(hub: Hub, run: Run, contract: Contract, error: HubError) -> None:
+    """End the run. A dry run tells its caller alone: it is neither the dataset's state nor an incident."""
+    phase = "held" if isinstance(error, DeliveryHeld) else "superseded" if isinstance(error, Superseded) else "failed"
+    now = hub.clock()
+    shutil.rmtree(work_folder(hub, run), ignore_errors=True)
+    ended = runs.close(hub.ledger, run.run, phase, now=now, reason=str(error))
+    if ended and phase != "superseded" and not runs.find(hub.ledger, run.run).facts.get("dry"):
+        loads.set_state(hub.ledger, run.dataset, phase, error.what, now)
+        notify.troubled(hub, contract, phase, error)
