@@ -72,5 +72,7 @@ CAPITAL = UNSPACED.then(_CAPITALS)
 """Identifiers: half-width, without inner spaces, capital letters, × for X repaired."""
 DIALLED = UNSPACED.then(Table(dict.fromkeys("-\u2010\u2011\u2013\u2014()", "")))
 """Telephone numbers: without spaces, hyphens and brackets."""
+HYPHENED = CAPITAL.then(Table(dict.fromkeys("\u2010\u2011\u2013\u2014", "-")))
+"""Telephone numbers with area code and extension: half-width, without spaces, one kind of hyphen."""
 AMOUNT = UNSPACED.then(Table({"(": "", ")": ""}))
 """Amounts of money: half-width, without spaces and brackets."""

@@ -1,14 +1,15 @@
 """Code lists (代码集): which codes stand for what, and whether a code is one of them.
 
-Each list is a file below `data/codes/` (code, zh, en), named and versioned in `data/codes/index.csv`; the administrative
-regions are `data/region_history.csv`, which also knows the codes that went out of force. Correcting a list means correcting
-its file.
+Each list is a file below `data/codes/` (code, zh, en; first and last month in force where a code came or went), named, versioned and
+dated in `data/codes/index.csv`; the administrative regions are `data/region_history.csv`. Correcting a list means correcting its file:
+a code that goes out of force gets its last month, it is never taken out, so that old records keep their meaning.
 """
 
 import csv
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from importlib import resources
 from itertools import groupby
@@ -18,7 +19,11 @@ REGION = "region"
 
 @dataclass(frozen=True)
 class CodeList:
-    """One list: `values` maps a code to its Chinese label, `english` to its English one; `retired` codes are out of force."""
+    """One list: `values` maps every code, past ones too, to its Chinese label, `english` to its English one.
+
+    `version` is the standard it follows, in force from month `first` to `last` (YYYYMM; empty: not stated, still). `spans` has the first
+    and last month of single codes, `numbers` the digits that stand for the same codes elsewhere (ISO 3166-1 numeric).
+    """
 
     name: str
     zh: str
@@ -26,12 +31,31 @@ class CodeList:
     version: str
     values: dict[str, str]
     english: dict[str, str] = field(default_factory=dict)
-    retired: frozenset[str] = frozenset()
+    first: str = ""
+    last: str = ""
+    spans: dict[str, tuple[str, str]] = field(default_factory=dict)
+    numbers: tuple[str, ...] = ()
+
+    @property
+    def retired(self) -> frozenset[str]:
+        """The codes that went out of force."""
+        return frozenset(code for code, (_, last) in self.spans.items() if last)
 
     @property
     def current(self) -> tuple[str, ...]:
         """The codes in force."""
-        return tuple(code for code in self.values if code not in self.retired)
+        gone = self.retired
+        return tuple(code for code in self.values if code not in gone)
+
+    def in_force(self, code: str, on: date) -> bool:
+        """Whether the list has the code, and had it on that day.
+
+        >>> shanghai_nanshi = "310101", "310102"
+        >>> [code_list("region").in_force(c, date(2010, 1, 1)) for c in shanghai_nanshi]
+        [True, False]
+        """
+        first, last = self.spans.get(code, ("", ""))
+        return code in self.values and first <= f"{on:%Y%m}" <= (last or "999999")
 
 
 @cache
@@ -50,8 +74,12 @@ def code_list(name: str) -> CodeList:
         zh=entry["zh"],
         en=entry["en"],
         version=entry["version"],
+        first=entry["first"],
+        last=entry["last"],
         values={r["code"]: r["zh"] for r in rows},
         english={r["code"]: r["en"] for r in rows},
+        spans=_spans(rows),
+        numbers=tuple(r["numeric"] for r in rows if r.get("numeric")),
     )
 
 
@@ -114,9 +142,15 @@ def _regions() -> CodeList:
         zh="行政区划代码",
         en="administrative regions, current and historic",
         version="GB/T 2260, 1980-12 to 2023-06",
+        first="198012",
         values={r["code"]: r["name"] for r in rows},
-        retired=frozenset(r["code"] for r in rows if r["last"]),
+        spans=_spans(rows),
     )
+
+
+def _spans(rows: list[dict[str, str]]) -> dict[str, tuple[str, str]]:
+    """First and last month of the codes that have one."""
+    return {r["code"]: (r["first"], r["last"]) for r in rows if r.get("first") or r.get("last")}
 
 
 def _rows(*path: str) -> list[dict[str, str]]:

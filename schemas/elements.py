@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Literal, get_args
 
 Reading = Literal[
-    "citizen_id", "person_name", "org_name", "identifier", "serial", "code", "region", "town", "industry", "mobile", "email",
+    "citizen_id", "person_name", "org_name", "identifier", "serial", "code", "region", "town", "industry", "mobile", "phone", "email",
     "uscc", "licence_oid", "licence_type", "task_code", "postcode", "lon_lat", "address", "text", "capital", "date", "open_date",
     "time",
 ]  # fmt: skip

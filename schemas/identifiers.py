@@ -5,7 +5,9 @@ a value already standardised (`schemas.texts`). python-stdnum is no reference: `
 the birth year and fails on real regions, `cn.uscc` rejects valid codes of the N, A and Y registers.
 
 - Citizen ID, GB 11643: region 6, birth 8, sequence 3 (odd: male), check. The same layout serves residence permits of Hong Kong,
-  Macao and Taiwan residents (81/82/83 + 0000) and foreign permanent residents (9 + province 2 + ISO numeric country 3).
+  Macao and Taiwan residents (81/82/83 + 0000) and, since December 2023, foreign permanent residents (9 + province 2 + ISO numeric
+  country 3). Their older cards, still valid, have 15 characters: ISO country 3, place of issue 4, birth 6 (YYMMDD), sequence 1,
+  check 1 (weights 7 3 1, as in passports).
 - USCC, GB 32100: weights 3^i mod 31; characters 9 to 17 are an organisation code after GB 11714 with its own check character.
 - Licence identifier, GB/T 36904: check after ISO 7064 MOD 37,36.
 """
@@ -15,10 +17,12 @@ from datetime import date
 from functools import cache
 from typing import Literal
 
-from schemas.codes import code_list
+from schemas.codes import code_list, pattern
 
 CITIZEN_FORM = "[1-9][0-9]{16}[0-9X]"
 CITIZEN_15 = "[1-9][0-9]{14}"
+FOREIGN_15 = "[A-Z]{3}[0-9]{12}"
+FOREIGN_WEIGHTS = (7, 3, 1, 7, 3, 1, 7, 3, 1, 7, 3, 1, 7, 3)
 CITIZEN_CHECKS = "10X98765432"
 CITIZEN_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CENTENARIANS = ("996", "997", "998", "999")
@@ -31,9 +35,10 @@ ORGANISATION_CHECKS = "0X987654321"
 ALPHANUMERIC = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 LICENCE_FORM = r"1\.2\.156\.3005\.2\.([0-9A-Z]{21})\.([0-9A-Z]{18})\.([0-9A-Z]{1,64})\.([0-9]{3})\.([0-9A-Z])"
 MOBILE_FORM = "1[3-9][0-9]{9}"
-LANDLINE_FORM = r"0[0-9]{2,3}-?[0-9]{7,8}(-[0-9]+)?"
+LANDLINE_FORM = "0(10|2[0-9]|[3-9][0-9]{2})-[0-9]{7,8}(-[0-9]{1,6})?"
 
 Fault = Literal["format", "checksum", "date", "future", "region"]
+Holder = Literal["resident", "hong kong, macao, taiwan", "foreign", "foreign, old card"]
 
 
 def citizen_check(first17: str) -> str:
@@ -57,7 +62,9 @@ def citizen_18(fifteen: str) -> str:
 
 
 def citizen_faults(value: str, today: date) -> frozenset[Fault]:
-    """What is wrong with a citizen ID; `region` (unknown or out of force) is a warning, everything else an error."""
+    """What is wrong with a citizen ID; `region` (an unknown or retired region or country) is a warning, everything else an error."""
+    if re.fullmatch(FOREIGN_15, value):
+        return _old_card_faults(value)
     if not re.fullmatch(CITIZEN_FORM, value):
         return frozenset({"format"})
     faults: set[Fault] = set()
@@ -68,22 +75,43 @@ def citizen_faults(value: str, today: date) -> frozenset[Fault]:
         faults.add("date")
     elif born > today:
         faults.add("future")
-    if citizen_kind(value) == "resident" and value[:6] not in _regions_in_force():
+    if not re.fullmatch(citizen_issuers(), value[:6]):
         faults.add("region")
     return frozenset(faults)
 
 
+def foreign_check(first14: str) -> str:
+    """The check digit of a foreign permanent resident's older card.
+
+    >>> foreign_check("USA31019001010")
+    '7'
+    """
+    return str(sum(ALPHANUMERIC.index(c) * w for c, w in zip(first14, FOREIGN_WEIGHTS, strict=True)) % 10)
+
+
+@cache
+def citizen_issuers() -> str:
+    """A pattern of the first six digits that need no warning: a region in force, or 9 + province + the number of a country."""
+    regions = code_list("region").current
+    provinces = pattern({code[:2] for code in regions})
+    numbers = pattern(code_list("nationality").numbers)
+    return f"({pattern([*regions, '830000'])}|9{provinces}{numbers})"
+
+
+@cache
+def foreign_countries() -> str:
+    """A pattern of the country codes that an older card begins with."""
+    return pattern(code_list("nationality").values)
+
+
 def citizen_birth(value: str) -> date | None:
-    """The birth date in a citizen ID; None where there is no such day."""
-    try:
-        born = date(int(value[6:10]), int(value[10:12]), int(value[12:14]))
-    except ValueError:
-        return None
-    return born if born.year >= FIRST_BIRTH_YEAR else None
+    """The birth date in a citizen ID; None where there is no such day, and for older foreign cards, whose year has two digits."""
+    born = _day(value[6:14]) if value[:1].isdigit() else None
+    return born if born and born.year >= FIRST_BIRTH_YEAR else None
 
 
 def citizen_sex(value: str) -> str:
-    """The sex code (GB/T 2261.1) in a citizen ID.
+    """The sex code (GB/T 2261.1) in a citizen ID of 18 characters.
 
     >>> citizen_sex("440308199901101512")
     '1'
@@ -91,11 +119,31 @@ def citizen_sex(value: str) -> str:
     return "1" if int(value[16]) % 2 else "2"
 
 
-def citizen_kind(value: str) -> Literal["resident", "hong kong, macao, taiwan", "foreign"]:
+def citizen_kind(value: str) -> Holder:
     """Whom the number belongs to: a citizen, a resident of Hong Kong, Macao or Taiwan, or a foreign permanent resident."""
     if value[:6] in {"810000", "820000", "830000"}:
         return "hong kong, macao, taiwan"
+    if value[:1].isalpha():
+        return "foreign, old card"
     return "foreign" if value.startswith("9") else "resident"
+
+
+def _old_card_faults(value: str) -> frozenset[Fault]:
+    faults: set[Fault] = set()
+    if foreign_check(value[:14]) != value[14]:
+        faults.add("checksum")
+    if all(_day(century + value[7:13]) is None for century in ("19", "20")):
+        faults.add("date")
+    if not re.fullmatch(foreign_countries(), value[:3]):
+        faults.add("region")
+    return frozenset(faults)
+
+
+def _day(digits: str) -> date | None:
+    try:
+        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:8]))
+    except ValueError:
+        return None
 
 
 def uscc_check(first17: str) -> str:
@@ -142,8 +190,3 @@ def licence_faults(value: str) -> frozenset[Fault]:
         return frozenset({"format"})
     kind, issuer, serial, version, check = match.groups()
     return frozenset() if mod_37_36(kind + issuer + serial + version) == check else frozenset({"checksum"})
-
-
-@cache
-def _regions_in_force() -> frozenset[str]:
-    return frozenset(code_list("region").current)

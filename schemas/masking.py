@@ -1,12 +1,14 @@
 """Masked values: enough to recognise what one knows, too little to learn what one does not.
 
 Patterns by the data element's reading: a citizen ID keeps 6 and 4 characters around 8 stars, a mobile 3 and 4 around 4, a name its
-first character. What may be public (codes, dates of licences, names of organisations) is shown; everything else is hidden by default.
+first character, a region its province; a code that tells of a person (ethnic group, marital status) is hidden. What may be public (other
+codes, dates of licences, names of organisations) is shown; everything else is hidden by default.
 """
 
 from schemas.elements import ELEMENTS
 
 _OPEN = frozenset({"L1"})
+_PERSONAL = frozenset({"L3", "L4"})
 
 
 def mask(element_id: str | None, value: str) -> str:
@@ -32,6 +34,10 @@ def mask(element_id: str | None, value: str) -> str:
             return f"{name[:1]}***@{domain}"
         case "address":
             return value[:6] + "*" * max(len(value) - 6, 3)
+        case "region" if found.sensitivity in _PERSONAL:
+            return value[:2] + "*" * max(len(value) - 2, 3)
+        case "code" if found.sensitivity in _PERSONAL:
+            return "*" * len(value)
         case "uscc" | "code" | "org_name" | "region" | "town" | "industry":
             return value
         case _:

@@ -6,53 +6,33 @@ common subexpression once only outside of such branches (a citizen ID's four che
 No predicate contains a colon before a word, which SQLAlchemy would take for a bind parameter.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from schemas import findings
 from schemas.characters import CONTROL
 from schemas.codes import code_list, pattern
 from schemas.contract import Column, Severity
 from schemas.elements import ELEMENTS, Element, Reading
+from schemas.findings import FORMS, Finding
 from schemas.identifiers import (
     ALPHANUMERIC,
     CITIZEN_FORM,
     FIRST_BIRTH_YEAR,
+    FOREIGN_15,
+    FOREIGN_WEIGHTS,
     LICENCE_FORM,
-    MOBILE_FORM,
     ORGANISATION_CHECKS,
     ORGANISATION_WEIGHTS,
     USCC_ALPHABET,
     USCC_FORM,
     USCC_WEIGHTS,
+    citizen_issuers,
+    foreign_countries,
 )
 from schemas.sql import full_match, literal, one_of
 from schemas.standardise import citizen_check, reading_of
-
-_FORMS: dict[Reading, tuple[str, str, str]] = {
-    "citizen_id": (CITIZEN_FORM, "不是18位公民身份号码", "is no citizen ID of 18 characters"),
-    "uscc": (USCC_FORM, "不是18位统一社会信用代码", "is no unified social credit code of 18 characters"),
-    "identifier": ("[0-9A-Z()-]{5,30}", "不是5至30位字母数字", "is not of 5 to 30 letters and digits"),
-    "licence_oid": (LICENCE_FORM, "不是电子证照标识", "is no licence identifier after GB/T 36904"),
-    "licence_type": ("[0-9A-Z]{18}[0-9]{3}", "不是21位证照类型代码", "is no licence type code of 21 characters"),
-    "task_code": ("[0-9A-Z]{18}[1-6][0-9A-Z]{12}", "不是31位实施编码", "is no implementation code of 31 characters"),
-    "industry": ("[A-T]([0-9]{2,4})?", "不是行业代码", "is no industry code: a letter and 2 to 4 digits"),
-    "region": ("[1-9][0-9]{5}", "不是6位行政区划代码", "is no region code of 6 digits"),
-    "town": ("[1-9][0-9]{8}", "不是9位乡镇街道代码", "is no town code of 9 digits"),
-    "postcode": ("([1-9][0-9]{5}|0[1-9][0-9]{4}|00[1-9][0-9]{3})", "不是6位邮政编码", "is no postcode of 6 digits"),
-    "mobile": (MOBILE_FORM, "不是11位手机号码", "is no mobile number of 11 digits"),
-    "email": (
-        "[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?[.])+[a-z]{2,63}",
-        "不是电子邮箱地址",
-        "is no e-mail address",
-    ),
-    "lon_lat": (
-        "(7[3-9]|[89][0-9]|1[0-2][0-9]|13[0-5])[.][0-9]{4,8},([3-9]|[1-4][0-9]|5[0-3])[.][0-9]{4,8}",
-        "不是境内经纬度",
-        "is no longitude 73-136, latitude 3-54 in decimal degrees",
-    ),
-    "person_name": ("[^0-9]+", "姓名含数字", "is no name: it has digits"),
-}
 
 
 @dataclass(frozen=True)
@@ -69,20 +49,21 @@ class ElementCheck:
 def of_string(column: Column, value: str, today: date) -> Iterator[ElementCheck]:
     """The checks of a string column over a SQL value."""
     reading = reading_of(column)
-    form = _FORMS.get(reading)
-    if form:
-        yield _check("format", full_match(value, form[0]), form[1], form[2])
-    yield _check("control", f"NOT regexp_matches({value}, {literal(CONTROL)})", "含控制字符", "has control characters")
+    if reading == "citizen_id":
+        formed = f"greatest({full_match(value, CITIZEN_FORM)}, {_old_card_form(value)})"
+        yield _check(findings.malformed(reading), formed)
+    elif reading in FORMS:
+        yield _check(findings.malformed(reading), full_match(value, FORMS[reading][0]))
+    yield _check(findings.CONTROL, f"NOT regexp_matches({value}, {literal(CONTROL)})")
     match reading:
         case "citizen_id":
             yield from _citizen(value, today)
         case "uscc":
-            yield _check("checksum", _uscc(value), "校验码不符", "has a wrong check character")
+            yield _check(findings.CHECKSUM, _uscc(value))
         case "licence_oid":
-            ok = _licence(value)
-            yield _check("checksum", ok, "校验位不符", "has a wrong check character", "warning")
+            yield _check(findings.LICENCE_CHECKSUM, _licence(value))
         case "region" | "town" | "industry":
-            yield _register(reading, value)
+            yield from _register(reading, value)
         case _:
             yield from _listed(column, value)
 
@@ -95,17 +76,17 @@ def of_date(element: Element | None, column: Column, value: str, today: date) ->
     if column.type == "timestamp":
         bound = f"timezone('Asia/Shanghai', TIMESTAMP '{today + timedelta(days=1)}')"
     operator = "<" if column.type == "timestamp" else "<="
-    yield _check("future", f"{value} {operator} {bound}", "晚于今天", "lies in the future")
+    yield _check(findings.FUTURE, f"{value} {operator} {bound}")
 
 
 def of_number(element: Element | None, column: Column, value: str) -> Iterator[ElementCheck]:
     """The checks of a number column: capital is not negative, unless the contract states its own bound."""
     if element is not None and element.reading == "capital" and column.minimum is None:
-        yield _check("range", f"{value} >= 0", "小于零", "is negative")
+        yield _check(findings.NEGATIVE, f"{value} >= 0")
 
 
-def _check(code: str, ok: str, zh: str, en: str, severity: Severity = "error") -> ElementCheck:
-    return ElementCheck(code, severity, f"coalesce({ok}, true)", zh, en)
+def _check(finding: Finding, ok: str) -> ElementCheck:
+    return ElementCheck(finding.code, finding.severity, f"coalesce({ok}, true)", finding.zh, finding.en)
 
 
 def _formed(form: str, value: str) -> str:
@@ -114,21 +95,41 @@ def _formed(form: str, value: str) -> str:
 
 
 def _citizen(value: str, today: date) -> Iterator[ElementCheck]:
-    value = _formed(CITIZEN_FORM, value)
+    card, value = value, _formed(CITIZEN_FORM, value)
     check = citizen_check(f"CAST(substr({value}, 1, 17) AS BIGINT)")
-    yield _check("checksum", f"{check} = substr({value}, 18, 1)", "校验码不符", "has a wrong check character")
+    yield _both(findings.CHECKSUM, f"{check} = substr({value}, 18, 1)", _old_card(card, _foreign_check))
     born = f"try_strptime(substr({value}, 7, 8), '%Y%m%d')"
     exists = f"coalesce({born} >= TIMESTAMP '{FIRST_BIRTH_YEAR}-01-01', false) = ({value} IS NOT NULL)"
-    yield _check("date", exists, "出生日期不存在", "has an impossible birth date")
-    yield _check(
-        "future",
-        f"{born} < TIMESTAMP '{today + timedelta(days=1)}'",
-        "出生日期晚于今天",
-        "has a birth date in the future",
-    )
-    regions = f"(9[0-9]{{5}}|{pattern([*code_list('region').current, '830000'])})"
-    known = full_match(f"substr({value}, 1, 6)", regions)
-    yield _check("region", known, "行政区划不存在或已撤销", "has an unknown or retired region", "warning")
+    yield _both(findings.BIRTH, exists, _old_card(card, _foreign_birth))
+    yield _check(findings.BORN_LATER, f"{born} < TIMESTAMP '{today + timedelta(days=1)}'")
+    known = full_match(f"substr({value}, 1, 6)", citizen_issuers())
+    countries = _old_card(card, lambda v: full_match(f"substr({v}, 1, 3)", foreign_countries()))
+    yield _both(findings.ISSUER, known, countries)
+
+
+def _both(finding: Finding, one: str, other: str) -> ElementCheck:
+    """Both predicates, NULL holding; `least` and not AND, within which DuckDB shares no subexpression either."""
+    return _check(finding, f"least({one}, {other})")
+
+
+def _old_card_form(value: str) -> str:
+    """Whether it is the older number of a foreign permanent resident; the pattern is asked of values of that length only."""
+    return f"CASE WHEN length({value}) <> 15 THEN false ELSE {full_match(value, FOREIGN_15)} END"
+
+
+def _old_card(value: str, ok: Callable[[str], str]) -> str:
+    """What holds of such an older number; a branch that other values never enter."""
+    return f"CASE WHEN {_old_card_form(value)} THEN {ok(value)} ELSE true END"
+
+
+def _foreign_check(value: str) -> str:
+    total = " + ".join(_term(ALPHANUMERIC, value, i, w) for i, w in enumerate(FOREIGN_WEIGHTS, 1))
+    return f"CAST(({total}) % 10 AS VARCHAR) = substr({value}, 15, 1)"
+
+
+def _foreign_birth(value: str) -> str:
+    days = (f"try_strptime('{century}' || substr({value}, 8, 6), '%Y%m%d') IS NOT NULL" for century in ("19", "20"))
+    return f"({' OR '.join(days)})"
 
 
 def _uscc(value: str) -> str:
@@ -154,14 +155,16 @@ def _licence(value: str) -> str:
     return f"substr('{ALPHANUMERIC}', 1 + (37 - {total}) % 36, 1) = split_part({value}, '.', 10)"
 
 
-def _register(reading: Reading, value: str) -> ElementCheck:
-    """Membership of a long register, by one regular expression."""
+def _register(reading: Reading, value: str) -> Iterator[ElementCheck]:
+    """Membership of a long register, by one regular expression; whether a region is still in force, by another."""
+    formed = _formed(FORMS[reading][0], value)
     if reading == "industry":
-        codes, head, what = code_list("industry").values, 3, ("行业代码不存在", "is no industry of GB/T 4754")
-    else:
-        codes, head, what = code_list("region").values, 6, ("行政区划不存在", "names no region, current or historic")
-    formed = _formed(_FORMS[reading][0], value)
-    return _check("code", full_match(f"substr({formed}, 1, {head})", pattern(codes)), *what)
+        known = full_match(f"substr({formed}, 1, 3)", pattern(code_list("industry").values))
+        yield _check(findings.NO_INDUSTRY, known)
+        return
+    regions, code = code_list("region"), f"substr({formed}, 1, 6)"
+    yield _check(findings.NO_REGION, full_match(code, pattern(regions.values)))
+    yield _check(findings.retired(regions), f"NOT {full_match(code, pattern(regions.retired))}")
 
 
 def _listed(column: Column, value: str) -> Iterator[ElementCheck]:
@@ -169,13 +172,11 @@ def _listed(column: Column, value: str) -> Iterator[ElementCheck]:
     element = ELEMENTS[column.element] if column.element else None
     if element and element.codes:
         listed = code_list(element.codes)
-        yield _check(
-            "code", _member(value, listed.values), f"不在代码集“{listed.zh}”中", f"is not in code list {listed.name}"
-        )
+        yield _check(findings.unlisted(listed), _member(value, listed.values))
+        if listed.retired:
+            yield _check(findings.retired(listed), f"NOT ({_member(value, listed.retired)})")
     elif column.codes and not column.enum:
-        yield _check(
-            "code", _member(value, set(column.codes.values())), "不在代码对照表中", "is not in the contract's code map"
-        )
+        yield _check(findings.UNMAPPED, _member(value, set(column.codes.values())))
 
 
 def _member(value: str, codes: Iterable[str]) -> str:

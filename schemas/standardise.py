@@ -38,6 +38,7 @@ _PLAIN: dict[Reading, tuple[Table, str]] = {
     "postcode": (characters.UNSPACED, "[0-9]+"),
     "lon_lat": (characters.UNSPACED, "[0-9.,]+"),
     "mobile": (characters.DIALLED, MOBILE_FORM),
+    "phone": (characters.HYPHENED, MOBILE_FORM),
     "code": (characters.FOLDED, _WORDS),
     "email": (characters.FOLDED, "[!-?A-~]+@[a-z0-9.-]+"),
     "person_name": (characters.NAME, _WORDS),
@@ -58,7 +59,7 @@ def string(column: Column, text: str) -> str:
     """The expression for a string column over a VARCHAR expression."""
     reading = reading_of(column)
     table, pattern = _PLAIN.get(reading, _TEXT)
-    slow = _finished(reading, substituted(text, table))
+    slow = _phone(text) if reading == "phone" else _finished(reading, substituted(text, table))
     return f"CASE WHEN {full_match(text, pattern)} THEN {text} ELSE {slow} END"
 
 
@@ -134,6 +135,19 @@ def _citizen_18(value: str) -> str:
     first17 = f"try_cast(substr({value}, 1, 6) || {century} || substr({value}, 7) AS BIGINT)"
     eighteen = let("n", first17, lambda n: f"{n} || {citizen_check(n)}")
     return f"CASE WHEN {full_match(value, CITIZEN_15)} THEN {eighteen} ELSE {value} END"
+
+
+def _phone(text: str) -> str:
+    """A mobile without its prefix, else a landline's parts joined with hyphens, else the folded text."""
+    handset = let("m", substituted(text, characters.DIALLED), lambda m: _finished("mobile", m))
+
+    def landline(value: str) -> str:
+        area, number, extension = (f"nullif(regexp_extract({value}, '^{texts.LANDLINE}$', {n}), '')" for n in (1, 2, 3))
+        joined = f"concat_ws('-', '0' || {area}, {number}, {extension})"
+        return f"CASE WHEN {full_match(value, texts.LANDLINE)} THEN {joined} ELSE {value} END"
+
+    other = let("p", substituted(text, characters.HYPHENED), landline)
+    return let("h", handset, lambda h: f"CASE WHEN {full_match(h, MOBILE_FORM)} THEN {h} ELSE {other} END")
 
 
 def _email(value: str) -> str:

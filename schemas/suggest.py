@@ -168,6 +168,10 @@ def _mobile(value: str) -> bool:
     return bool(re.fullmatch(identifiers.MOBILE_FORM, texts.mobile(value) or ""))
 
 
+def _phone(value: str) -> bool:
+    return bool(re.fullmatch(f"{identifiers.MOBILE_FORM}|{identifiers.LANDLINE_FORM}", texts.phone(value) or ""))
+
+
 _ID = ("为有效的 GB 11643(日期与校验码)", "valid GB 11643 (date and check character)")
 _CODE = ("为有效的 GB 32100(两个校验码)", "valid GB 32100 (both check characters)")
 _NAMES = ("像人的姓名", "look like names of persons")
@@ -182,6 +186,7 @@ _CANDIDATES = (
     _Candidate("DE05005", _uscc, *_CODE, r"来源部门|source_org", named=True),
     _Candidate("DE03001", _licence, "为有效的 GB/T 36904", "valid GB/T 36904", r"证照标识|licence_oid"),
     _Candidate("DE01012", _mobile, "为手机号码", "mobile numbers", r"手机|移动电话|mobile|phone|sjh"),
+    _Candidate("DE01015", _phone, "为手机或固定电话号码", "mobile or landline numbers", r"电话|tel(ephone)?\b|lxdh"),
     _Candidate(
         "DE01013", _matches(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}"), "为电子邮箱", "e-mail addresses", r"邮箱|e_?mail"
     ),

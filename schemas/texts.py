@@ -15,6 +15,7 @@ from schemas.characters import (
     CAPITAL,
     DIALLED,
     FOLDED,
+    HYPHENED,
     LOWER,
     NAME,
     ORGANISATION,
@@ -23,7 +24,7 @@ from schemas.characters import (
     Table,
     composed,
 )
-from schemas.identifiers import CITIZEN_15, citizen_18
+from schemas.identifiers import CITIZEN_15, MOBILE_FORM, citizen_18
 
 OPEN_END = date(9999, 12, 31)
 OPEN_WORDS = ("长期", "长期有效", "永久", "永久有效", "无固定期限", "无期限")
@@ -48,6 +49,9 @@ CLOCK = (
 ZONE = r" ?(Z|[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?)"
 _EXACT = Context(prec=60)
 MOBILE_PREFIX = r"(?:\+86|0086|86)(1[0-9]{10})"
+LANDLINE = (
+    r"(?:(?:\+86|0086)-?\(?0?|\(?0)(10|2[0-9]|[3-9][0-9]{2})\)?-?([0-9]{7,8})(?:(?:-|转|#|EXT\.?|X)([0-9]{1,6}))?"
+)
 
 
 def plain(text: str, table: Table = REMAPPED) -> str | None:
@@ -97,6 +101,20 @@ def mobile(text: str) -> str | None:
     value = plain(text, DIALLED)
     match = re.fullmatch(MOBILE_PREFIX, value or "")
     return match[1] if match else value
+
+
+def phone(text: str) -> str | None:
+    """A telephone number: mobiles as `mobile` has them, landlines as area code, number and extension with hyphens.
+
+    >>> phone("(021)6234 5678转801"), phone("+86 10 62345678"), phone("138-0013-8000")
+    ('021-62345678-801', '010-62345678', '13800138000')
+    """
+    handset = mobile(text)
+    if handset and re.fullmatch(MOBILE_FORM, handset):
+        return handset
+    value = plain(text, HYPHENED)
+    match = re.fullmatch(LANDLINE, value or "")
+    return "-".join(["0" + match[1], *(part for part in match.groups()[1:] if part)]) if match else value
 
 
 def email(text: str) -> str | None:
@@ -167,7 +185,7 @@ def day(text: str, timezone: str = "Asia/Shanghai", *, open_end: bool = False) -
     if match:
         return _date(*match.groups())
     moment = instant(text, timezone)
-    return moment.astimezone(ZoneInfo(timezone)).date() if moment else None
+    return local_day(moment, timezone) if moment else None
 
 
 def instant(text: str, timezone: str = "Asia/Shanghai") -> datetime | None:
@@ -185,6 +203,11 @@ def instant(text: str, timezone: str = "Asia/Shanghai") -> datetime | None:
         return (local - _offset(parts[13])).replace(tzinfo=UTC)
     zone = ZoneInfo(timezone)
     return max(local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+
+
+def local_day(moment: datetime, timezone: str = "Asia/Shanghai") -> date:
+    """The calendar day of a point in time."""
+    return moment.astimezone(ZoneInfo(timezone)).date()
 
 
 def _midnight(value: str) -> tuple[str | None, ...] | None:

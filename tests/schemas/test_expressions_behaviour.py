@@ -116,7 +116,9 @@ def test_a_code_map_without_an_element_admits_its_targets_only() -> None:
         ("DE01004", "H0123456(7)", "12", "format"),
         ("DE01007", "56", "57", "code"),
         ("DE01008", "CHN", "XXX", "code"),
-        ("DE01011", "310103", "310199", "code"),
+        ("DE01011", "310115", "310199", "code"),
+        ("DE01011", "310115", "310103", "retired"),
+        ("DE01015", "021-62345678", "62345678", "format"),
         ("DE02005", "91", "94", "code"),
         ("DE02006", "C1311", "A1311", "code"),
         ("DE04002", "310115001", "310199001", "code"),
@@ -143,9 +145,11 @@ def test_negative_capital_is_out_of_range_unless_the_contract_states_a_bound() -
     assert checks(column("DE02007", "decimal", minimum="1"), "v", today=TODAY) == ()
 
 
-def test_an_unknown_region_and_a_licences_check_character_are_warnings() -> None:
-    severities = {(e, c.code): c.severity for e in ("DE01001", "DE03001") for c in checks(column(e), "v", today=TODAY)}
-    assert {k for k, s in severities.items() if s == "warning"} == {("DE01001", "region"), ("DE03001", "checksum")}
+def test_an_unknown_or_retired_region_and_a_licences_check_character_are_warnings() -> None:
+    elements = ("DE01001", "DE03001", "DE04001")
+    severities = {(e, c.code): c.severity for e in elements for c in checks(column(e), "v", today=TODAY)}
+    warnings = {("DE01001", "region"), ("DE03001", "checksum"), ("DE04001", "retired")}
+    assert {k for k, s in severities.items() if s == "warning"} == warnings
 
 
 def test_no_predicate_has_a_colon_that_would_read_as_a_bind_parameter() -> None:
