@@ -6,10 +6,11 @@ that the columns of an empty file show. A fault is SourceDamaged and names the f
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import assert_never
+from typing import BinaryIO, assert_never
 
 import pyarrow as pa
 
+from connectors.formats.arrow_stream import arrow_stream
 from connectors.formats.columnar import parquet
 from connectors.formats.delimited import delimited
 from connectors.formats.objects import objects
@@ -29,14 +30,26 @@ def decode(path: Path, media: Media, source: Source, *, name: str = "") -> Itera
         raise SourceDamaged(
             f"{where} is empty", todo="ask for the file again; a delivery without records still has a header"
         )
+    return _opened(path, media, source, where)
+
+
+def _opened(path: Path, media: Media, source: Source, where: str) -> Iterator[pa.RecordBatch]:
+    with path.open("rb") as file:
+        yield from records(file, media, source, where)
+
+
+def records(file: BinaryIO, media: Media, source: Source, where: str) -> Iterator[pa.RecordBatch]:
+    """The records of an open, seekable file."""
     match media:
         case "csv":
-            return delimited(path, source, where)
+            return delimited(file, source, where)
         case "xlsx":
-            return workbook(path, source, where)
+            return workbook(file, source, where)
         case "jsonl" | "json":
-            return objects(path, source, where)
+            return objects(file, source, where)
         case "parquet":
-            return parquet(path, where)
+            return parquet(file, where)
+        case "arrow":
+            return arrow_stream(file, where)
         case _:
             assert_never(media)

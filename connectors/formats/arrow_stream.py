@@ -66,7 +66,10 @@ def _check_columns(schema: pa.Schema, where: str) -> None:
     check_names(schema.names, where)
     for number_, field in enumerate(schema, 1):
         if not any(is_plain(field.type) for is_plain in _PLAIN):
-            raise SourceDamaged(f"{where}: column {number_} is of a type that is not plain (text, number, date, time, true or false)", todo=_AGAIN)
+            raise SourceDamaged(
+                f"{where}: column {number_} is of a type that is not plain (text, number, date, time, true or false)",
+                todo=_AGAIN,
+            )
 
 
 def _is_compressed(metadata: memoryview) -> bool:

@@ -1,7 +1,7 @@
 """Parquet: what the connectors land from databases, and what a department may deliver; the file's own types are kept."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,15 +10,15 @@ from connectors.batches import ROWS, check_names, number, numbered_schema
 from schemas.errors import SourceDamaged
 
 
-def parquet(path: Path, where: str) -> Iterator[pa.RecordBatch]:
+def parquet(file: BinaryIO, where: str) -> Iterator[pa.RecordBatch]:
     """The file's rows, row group by row group."""
     first = 1
     try:
-        with pq.ParquetFile(path) as file:
-            check_names(file.schema_arrow.names, where)
-            plain = file.schema_arrow.remove_metadata()
+        with pq.ParquetFile(file) as table:
+            check_names(table.schema_arrow.names, where)
+            plain = table.schema_arrow.remove_metadata()
             schema = numbered_schema(plain)
-            for batch in file.iter_batches(ROWS):
+            for batch in table.iter_batches(ROWS):
                 yield number(batch, schema, first)
                 first += batch.num_rows
     except (pa.ArrowInvalid, OSError) as error:

@@ -2,7 +2,7 @@
 
 import re
 import zipfile
-from pathlib import Path
+from typing import BinaryIO
 
 from schemas.errors import SourceDamaged
 
@@ -15,10 +15,10 @@ _UNCOMPUTED = re.compile(
 _CELL = re.compile(rb"<(?:\w+:)?c\b")
 
 
-def check_computed(path: Path, member: str, where: str) -> None:
+def check_computed(file: BinaryIO, member: str, where: str) -> None:
     """Refuse a sheet (an archive member) with such a formula. A formula whose value is the empty text says so itself."""
     rest = b""
-    with zipfile.ZipFile(path) as archive, archive.open(member) as sheet:
+    with zipfile.ZipFile(file) as archive, archive.open(member) as sheet:
         while block := sheet.read(_BLOCK):
             text = rest + block
             found = _UNCOMPUTED.search(text)

@@ -1,6 +1,6 @@
 """JSON: one object a line, one array of objects, or a document with the array somewhere in it.
 
-`options.records` is the dotted path to the array (`data.items`); without it a file that begins with `[` is the array and any other
+`options.records` is the path to the array (`data.items`, or JSONPath: `connectors.recordpath`); without it a file that begins with `[` is the array and any other
 is lines. Nested objects give dotted names, lists their JSON text, numbers the very digits of the file. An object has no header, so
 the file is read twice: for the names, in order of first appearance, then for the records.
 """
@@ -8,29 +8,30 @@ the file is read twice: for the names, in order of first appearance, then for th
 import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
 from connectors.batches import numbered
 from connectors.encodings import lines, open_text, undecodable
 from connectors.options import options
+from connectors.recordpath import records, streamed
 from schemas.contract import Source
 from schemas.errors import SourceDamaged
 
 Flat = dict[str, str | None]
+MOST_BYTES = 64 << 20
 
 
-def objects(path: Path, source: Source, where: str) -> Iterator[pa.RecordBatch]:
+def objects(file: BinaryIO, source: Source, where: str) -> Iterator[pa.RecordBatch]:
     """The file's records; a file without any gives no batch."""
     seen: dict[str, bool] = {}
-    for record in _flat(path, source, where):
+    for record in _flat(file, source, where):
         for name, value in record.items():
             seen[name] = seen.get(name, False) or value is not None
     parents = {name.rsplit(".", i)[0] for name in seen for i in range(1, name.count(".") + 1)}
     names = [name for name, filled in seen.items() if filled or name not in parents]
-    rows = ([record.get(name) for name in names] for record in _flat(path, source, where))
+    rows = ([record.get(name) for name in names] for record in _flat(file, source, where))
     yield from numbered(names, rows, where)
 
 
@@ -57,8 +58,8 @@ def _text(value: Any) -> str | None:
     return str(value)
 
 
-def _flat(path: Path, source: Source, where: str) -> Iterator[Flat]:
-    for number, record in enumerate(_records(path, source, where), 1):
+def _flat(file: BinaryIO, source: Source, where: str) -> Iterator[Flat]:
+    for number, record in enumerate(_records(file, source, where), 1):
         if not isinstance(record, dict):
             raise SourceDamaged(f"{where}: record {number} is no object", todo="ask for one JSON object a record")
         pairs = list(flatten(record))
@@ -69,61 +70,89 @@ def _flat(path: Path, source: Source, where: str) -> Iterator[Flat]:
         yield flat
 
 
-def _records(path: Path, source: Source, where: str) -> Iterator[Any]:
+def _records(file: BinaryIO, source: Source, where: str) -> Iterator[Any]:
     under = str(options(source).get("records") or "")
-    with path.open("rb") as file:
-        first = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    file.seek(0)
+    first = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if not first and not under:
         raise SourceDamaged(f"{where} is empty", todo="ask for the file again")
     if under or first == b"[":
-        return _array(path, f"{under}.item" if under else "item", where)
-    return _lines(path, source, where)
+        prefix = streamed(under)
+        return _array(file, prefix, where) if prefix else _chosen(file, under, where)
+    return _lines(file, source, where)
 
 
-def _lines(path: Path, source: Source, where: str) -> Iterator[Any]:
-    decode = json.JSONDecoder(parse_float=Decimal, parse_constant=str, object_pairs_hook=_Object.of).decode
+def _lines(file: BinaryIO, source: Source, where: str) -> Iterator[Any]:
+    decode = _DECODER.decode
     number = 0
     try:
-        with open_text(path, source.encoding, newline="\n") as text:
+        with open_text(file, source.encoding, newline="\n") as text:
             for line in lines(text, source.encoding):
                 number += 1
                 if line.strip():
                     yield decode(line)
     except UnicodeDecodeError:
-        raise undecodable(path, source.encoding, where) from None
+        raise undecodable(file, source.encoding, where) from None
     except (ValueError, RecursionError):
         raise SourceDamaged(
             f"{where}: line {number} is no JSON", todo="ask for the file again, one JSON object a line", line=number
         ) from None
 
 
-def _array(path: Path, prefix: str, where: str) -> Iterator[Any]:
+def _array(file: BinaryIO, prefix: str, where: str) -> Iterator[Any]:
     import ijson
 
     count = 0
     try:
-        with path.open("rb") as file:
-            if file.read(3) != b"\xef\xbb\xbf":
-                file.seek(0)
-            for record in ijson.items(file, prefix, map_type=_Object):
-                count += 1
-                yield record
+        file.seek(0)
+        if file.read(3) != b"\xef\xbb\xbf":
+            file.seek(0)
+        for record in ijson.items(file, prefix, map_type=_Object):
+            count += 1
+            yield record
         if not count:
-            _check_there(path, prefix.removesuffix("item").removesuffix("."), where)
+            _check_there(file, prefix, where)
     except (ijson.JSONError, UnicodeDecodeError) as error:
         raise SourceDamaged(
             f"{where}: broken off or no JSON after record {count} ({type(error).__name__})", todo="ask for it again"
         ) from None
 
 
-def _check_there(path: Path, under: str, where: str) -> None:
-    """No record is a delivery without records only if the array itself is there."""
+def _check_there(file: BinaryIO, prefix: str, where: str) -> None:
+    """No record is a delivery without records only if the array itself is there, or is one of several that stand in an empty one."""
     import ijson
 
-    with path.open("rb") as file:
-        if any(at == under and event == "start_array" for at, event, _ in ijson.parse(file)):
+    file.seek(0)
+    there = {(at, event) for at, event, _ in ijson.parse(file) if event == "start_array" or at.endswith("item")}
+    arrays, filled = {at for at, event in there if event == "start_array"}, {at for at, _ in there}
+    parts = prefix.split(".")
+    for under in (".".join(parts[:i]) for i, part in enumerate(parts) if part == "item"):
+        if under not in arrays:
+            raise _nowhere(where, under)
+        if f"{under}.item".lstrip(".") not in filled:
             return
-    raise SourceDamaged(f"{where}: there is no list at {under!r}", todo="correct options.records in the contract")
+
+
+def _chosen(file: BinaryIO, path: str, where: str) -> Iterator[Any]:
+    """Records that are chosen by more than names: the document is read whole, within measure."""
+    file.seek(0)
+    text = file.read(MOST_BYTES + 1)
+    if len(text) > MOST_BYTES:
+        raise SourceDamaged(
+            f"{where} is too large to be searched ({MOST_BYTES >> 20} MiB)",
+            todo="let options.records hold names and [*] only",
+        )
+    try:
+        found = records(_DECODER.decode(text.decode("utf-8-sig")), path)
+    except (ValueError, RecursionError):
+        raise SourceDamaged(f"{where} is broken off or no JSON", todo="ask for it again") from None
+    if found is None:
+        raise _nowhere(where, path)
+    yield from found
+
+
+def _nowhere(where: str, path: str) -> SourceDamaged:
+    return SourceDamaged(f"{where}: there is no list at {path!r}", todo="correct options.records in the contract")
 
 
 class _Object(dict[str, Any]):
@@ -146,3 +175,6 @@ class _Object(dict[str, Any]):
 
 def _twice(names: list[str]) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(names) if names.count(name) > 1)
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=str, object_pairs_hook=_Object.of)

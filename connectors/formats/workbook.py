@@ -10,8 +10,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import date, datetime, time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from warnings import catch_warnings, simplefilter
 
 import pyarrow as pa
@@ -32,15 +31,15 @@ SMALL = 64 << 20
 EXACT = 2**53
 
 
-def workbook(path: Path, source: Source, where: str) -> Iterator[pa.RecordBatch]:
+def workbook(file: BinaryIO, source: Source, where: str) -> Iterator[pa.RecordBatch]:
     """The sheet's records, streamed."""
     from openpyxl.utils.exceptions import InvalidFileException
 
-    _weigh(path, where)
+    _weigh(file, where)
     try:
-        with closing(_load(path)) as book:
+        with closing(_load(file)) as book:
             sheet = _sheet(book, source, where)
-            check_computed(path, sheet._worksheet_path.lstrip("/"), where)
+            check_computed(file, sheet._worksheet_path.lstrip("/"), where)
             sheet.reset_dimensions()  # some programs write wrong ones
             rows = ([_text(cell) for cell in row] for row in sheet.iter_rows(values_only=True))
             header_row = int(options(source).get("header_row", 1))
@@ -52,18 +51,18 @@ def workbook(path: Path, source: Source, where: str) -> Iterator[pa.RecordBatch]
         ) from None
 
 
-def _load(path: Path) -> "Workbook":
+def _load(file: BinaryIO) -> "Workbook":
     from openpyxl import load_workbook
 
     with catch_warnings():
         simplefilter("ignore")  # styles and validations that openpyxl does not know do not concern values
-        return load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        return load_workbook(file, read_only=True, data_only=True, keep_links=False)
 
 
-def _weigh(path: Path, where: str) -> None:
+def _weigh(file: BinaryIO, where: str) -> None:
     """Refuse an archive that would unpack to far more than any workbook holds."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
     except zipfile.BadZipFile:
         raise SourceDamaged(
