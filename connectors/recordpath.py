@@ -68,7 +68,8 @@ def streamed(path: str) -> str | None:
     ('data.items.item', 'groups.item.staff.item', None)
     """
     if not path.startswith("$"):
-        return f"{path}.item" if path else "item"
+        names = path.split(".") if path else []
+        return None if "item" in names else ".".join([*names, "item"])  # "item" is also ijson's word for [*]
     steps = [_step(segment) for segment in _compiled(path).segments]
     if None in steps or not steps or steps[-1] != "item":
         return None

@@ -127,7 +127,7 @@ def test_a_missing_table_is_named_with_those_that_exist(stage: Stage) -> None:
 
 @pytest.mark.parametrize("stage", [*SERVERS, "rest"], indirect=True)
 def test_a_source_that_does_not_answer_is_unreachable(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connectors.client.TRIES", 1)
+    monkeypatch.setattr("connectors.wire.TRIES", 1)
     with pytest.raises(SourceUnreachable, match=r"127\.0\.0\.1"), stage.open(stage.unreachable()) as connector:
         connector.probe()
 
