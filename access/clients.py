@@ -3,6 +3,7 @@
 1. `register` stores a client with the scrypt hash of its secret; the secret itself is nowhere in the hub.
 2. `authenticate` compares a secret in the same time for a known, an unknown and a switched-off client.
 3. `require` lets a client use a form for a purpose only under a grant, before any subject is looked up.
+4. `require_push` lets a client send a dataset's records only under a push right; what is not there and what is not allowed answer alike.
 """
 
 import base64
@@ -81,4 +82,12 @@ def require(db: Database, client_id: str, form: str, purpose: str) -> None:
         raise Forbidden(
             f"no grant for form {form!r} and this purpose",
             todo="ask the data office for a grant, or use a purpose you were granted",
+        )
+
+
+def require_push(db: Database, client_id: str, dataset: str) -> None:
+    """Nothing if the client may send the dataset's records, else Forbidden, which does not tell whether there is such a dataset."""
+    if dataset not in store.pushes(db, client_id):
+        raise Forbidden(
+            "no right to push to this dataset", todo="ask the data office for it, and check the dataset's name"
         )

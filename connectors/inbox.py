@@ -35,20 +35,20 @@ class Receipt:
         """The batch's name, in landings and in quarantine."""
         return f"{self.id}.{self.media}"
 
-    def to_json(self) -> bytes:
+    def to_json(self) -> str:
         """The receipt as it is kept and answered."""
-        return json.dumps(asdict(self), ensure_ascii=False).encode()
+        return json.dumps(asdict(self), ensure_ascii=False)
 
     @staticmethod
-    def from_json(content: bytes) -> "Receipt":
+    def from_json(text: str) -> "Receipt":
         """The inverse of `to_json`."""
-        return Receipt(**json.loads(content))
+        return Receipt(**json.loads(text))
 
 
 def sealed(folder: Path, *, after: str = "", key: str = "*") -> list[Receipt]:
     """The receipts in a dataset's folder, oldest first: later than id `after`, of one key if it is given."""
     names = sorted(path for path in (folder / "receipts").glob(f"*.{key}.json") if path.name[:16] > after)
-    return [Receipt.from_json(path.read_bytes()) for path in names]
+    return [Receipt.from_json(path.read_text()) for path in names]
 
 
 def body(folder: Path, receipt: Receipt) -> Path:

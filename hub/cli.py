@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from hub.commands import contract, people, pipeline, sharing
+from hub.commands import contract, inbox, people, pipeline, sharing
 from hub.output import complain
 from schemas.errors import HubError
 
@@ -18,6 +18,7 @@ app = typer.Typer(
     help="cityhub: departments' records pulled, judged, cataloged, and used to prefill forms.",
 )
 app.add_typer(contract.app, name="contract")
+app.add_typer(inbox.app, name="inbox")
 pipeline.add_to(app)
 people.add_to(app)
 sharing.add_to(app)

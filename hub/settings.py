@@ -39,9 +39,11 @@ class Settings(BaseSettings):
     )
     api_url: str = Field("http://127.0.0.1:8000", description="where portals reach the hub's API, for links")
     airflow_url: str = Field(
-        "", description="Airflow's API, to create pools when a contract is applied; empty: pools.json only"
+        "",
+        description="Airflow's API, to create pools when a contract is applied (empty: pools.json only) and to start a dataset's DAG after a push",
     )
     airflow_token: SecretStr | None = Field(None, description="bearer token for Airflow's API")
+    push_max_mb: int = Field(256, ge=1, description="largest body that a department may push, in MiB")
     demo_portal: bool = Field(False, description="serve the demonstration portal at /forms, with subjects to try")
     notify_format: Literal["plain", "wecom", "dingtalk"] = Field("plain", description="message format of notify_url")
     notify_url: str = Field("", description="webhook of the data office, for datasets whose contract names no contact")

@@ -14,7 +14,7 @@ from access.audit import AuditLog, pseudonym
 from access.audit_seal import Signer
 from access.invitations import Invitation, Invitations
 from access.tokens import Token, Tokens
-from hub import subject_files
+from hub import pushes, subject_files
 from hub.answers import catalog_entries, prefiller
 from hub.core import Hub
 from ledger import loads
@@ -22,7 +22,7 @@ from ledger.clients import Grant, allow
 from prefill.forms import Form
 from schemas.masking import mask
 from serving.app import create_app
-from serving.services import Portal, Sample, Services
+from serving.services import Inbox, Portal, Sample, Services
 from subjects.due import Due
 
 PORTAL_CLIENT = "demo-portal"
@@ -61,6 +61,7 @@ def services(hub: Hub) -> Services:
         pseudonym=partial(pseudonym, hub.key("audit-subject")),
         record=log.write,
         clock=hub.clock,
+        inbox=Inbox(partial(pushes.door, hub), partial(pushes.became, hub), partial(pushes.wake, hub)),
         timezone=hub.settings.timezone,
         portal=_portal(hub, forms),
     )

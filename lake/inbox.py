@@ -17,7 +17,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -60,36 +60,36 @@ class Door:
 
         Raises:
             Conflict: a request with this key is under way.
-            Invalid: the dataset wants, or does not take, whole tables.
+            Invalid: the dataset wants whole tables and this is none, or the other way round.
         """
-        if complete != (self.sync == "snapshot") and self.sync != "incremental":
-            wanted = "needs complete=true: each batch is the whole table" if not complete else "takes no complete=true"
-            raise Invalid(f"{self.dataset} {wanted}", todo=f"see syncMode in the contract ({self.sync})", field="complete")
+        self._check(complete)
         place = folder(self.lake, self.dataset)
         for name in ("arriving", "batches", "receipts"):
             make_folder(place / name)
-        digest = hashlib.sha256(f"{self.client}\0{key}".encode()).hexdigest()[:32]
-        return Arrival(self, place, digest, media, complete)
+        return Arrival(self, place, hashlib.sha256(f"{self.client}\0{key}".encode()).hexdigest()[:32], media, complete)
+
+    def _check(self, complete: bool) -> None:
+        if self.sync == "snapshot" and not complete:
+            raise Invalid(
+                f"each batch of {self.dataset} is the whole table", todo="say so: ?complete=true", field="complete"
+            )
+        if self.sync == "append" and complete:
+            raise Invalid(
+                f"{self.dataset} only grows: no batch is the whole table", todo="leave complete out", field="complete"
+            )
 
 
-@dataclass
 class Arrival:
-    """One body on its way in; used by one thread at a time."""
+    """One body on its way in; used by one thread at a time. Leaving it lets go of the key and of what was not sealed."""
 
-    door: Door
-    folder: Path
-    key: str
-    media: PushMedia
-    complete: bool
-    bytes: int = 0
-    _digest: "hashlib._Hash" = field(default_factory=hashlib.sha256, repr=False)
-
-    def __enter__(self) -> Self:
-        self._path = self.folder / "arriving" / self.key
+    def __init__(self, door: Door, place: Path, key: str, media: PushMedia, complete: bool) -> None:
+        self.door, self.folder, self.key, self.media, self.complete = door, place, key, media, complete
+        self.bytes = 0
+        self._digest = hashlib.sha256()
+        self._path = place / "arriving" / key
         self._file = os.fdopen(_lock(self._path), "wb", buffering=0)
-        self._known = next(iter(sealed(self.folder, key=self.key)), None)
         self._file.truncate()
-        return self
+        self._known = next(iter(sealed(place, key=key)), None)
 
     def write(self, chunk: bytes) -> None:
         """Take in the next bytes. Raises TooLarge beyond the door's limit, Retry if the disk does not take them."""
@@ -124,9 +124,12 @@ class Arrival:
                 self._path.replace(body(self.folder, receipt))
                 sync_folder(self.folder / "batches")
                 crash.point("push.before-receipt")
-                write_atomically(self.folder / "receipts" / f"{receipt.id}.{self.key}.json", receipt.to_json())
+                write_atomically(self.folder / "receipts" / f"{receipt.id}.{self.key}.json", receipt.to_json().encode())
         crash.point("push.after-receipt")
         return receipt, False
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -159,7 +162,9 @@ class Arrival:
 def too_large(limit: int) -> TooLarge:
     """The refusal of a body beyond `limit` bytes."""
     return TooLarge(
-        f"the body is larger than {limit >> 20} MiB", todo="send several smaller ones, each with a key of its own", limit=limit
+        f"the body is larger than {limit >> 20} MiB",
+        todo="send several smaller ones, each with a key of its own",
+        limit=limit,
     )
 
 
@@ -168,8 +173,10 @@ def find(lake: Path, dataset: str, id_: str) -> Receipt:
     place = folder(lake, dataset)
     names = list((place / "receipts").glob(f"{id_}.*.json")) if re.fullmatch(r"\d{16}", id_) else []
     if not names:
-        raise NotFound(f"{dataset} has no receipt of this id", todo="a receipt is kept as long as its batch: see retention")
-    return Receipt.from_json(names[0].read_bytes())
+        raise NotFound(
+            f"{dataset} has no receipt of this id", todo="a receipt is kept as long as its batch: see retention"
+        )
+    return Receipt.from_json(names[0].read_text())
 
 
 def discard(lake: Path, receipt: Receipt, *, reason: str, at: datetime) -> None:
@@ -235,7 +242,8 @@ def _lock(path: Path) -> int:
         except BlockingIOError:
             os.close(descriptor)
             raise Conflict(
-                "a request with this Idempotency-Key is still under way", todo="wait for its answer, then send the same again"
+                "a request with this Idempotency-Key is still under way",
+                todo="wait for its answer, then send the same again",
             ) from None
         if _is_at(descriptor, path):
             return descriptor
@@ -268,4 +276,6 @@ def _storing() -> Iterator[None]:
         yield
     except OSError as error:
         what = os.strerror(error.errno or 0)
-        raise Retry(f"the batch could not be stored ({what})", todo="send the same again later, under the same key") from None
+        raise Retry(
+            f"the batch could not be stored ({what})", todo="send the same again later, under the same key"
+        ) from None

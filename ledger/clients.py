@@ -1,7 +1,8 @@
 """Clients of the hub's interface and their grants, remembered.
 
-A client is a system (a department's portal), not a person. A grant lets one client use one form for one purpose; what
-is not granted is refused. Secrets never come here: only their hash, made and compared in `access.clients`.
+A client is a system (a department's portal), not a person. A grant lets one client use one form for one purpose, a push
+right lets it send one dataset's records; what is not granted is refused. Secrets never come here: only their hash, made and
+compared in `access.clients`.
 """
 
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    Connection,
     DateTime,
     ForeignKey,
     String,
@@ -41,6 +43,14 @@ grant_table = Table(
     Column("client", String(64), ForeignKey("client.id"), primary_key=True),
     Column("form", String(64), primary_key=True),
     Column("purpose", String(200), primary_key=True),
+    Column("granted_at", DateTime(timezone=True), nullable=False),
+)
+
+push_table = Table(
+    "client_push",
+    ledger_tables,
+    Column("client", String(64), ForeignKey("client.id"), primary_key=True),
+    Column("dataset", String(63), primary_key=True),
     Column("granted_at", DateTime(timezone=True), nullable=False),
 )
 
@@ -125,6 +135,33 @@ def granted(db: Database, client_id: str) -> frozenset[Grant]:
     )
     with db.read() as connection:
         return frozenset(Grant(*row) for row in connection.execute(query))
+
+
+def allow_push(db: Database, client_id: str, dataset: str, at: datetime) -> None:
+    """Let the client send the dataset's records; a right that is there already stays as it is."""
+    with db.write() as connection:
+        if dataset not in _pushes(connection, client_id):
+            connection.execute(insert(push_table).values(client=client_id, dataset=dataset, granted_at=at))
+
+
+def withdraw_push(db: Database, client_id: str, dataset: str) -> None:
+    """Take the right away, if it is there."""
+    c = push_table.c
+    with db.write() as connection:
+        connection.execute(delete(push_table).where(c.client == client_id, c.dataset == dataset))
+
+
+def pushes(db: Database, client_id: str) -> frozenset[str]:
+    """The datasets whose records the client may send: none while it is not active."""
+    with db.read() as connection:
+        return _pushes(connection, client_id, active=True)
+
+
+def _pushes(connection: Connection, client_id: str, *, active: bool = False) -> frozenset[str]:
+    query = select(push_table.c.dataset).where(push_table.c.client == client_id)
+    if active:
+        query = query.join(client_table, client_table.c.id == push_table.c.client).where(client_table.c.active)
+    return frozenset(connection.execute(query).scalars())
 
 
 def _is(grant: Grant) -> ColumnElement[bool]:

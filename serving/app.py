@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
-from serving import api, pages, portal, problems, signin
+from serving import api, pages, portal, problems, push, signin
 from serving.security import SecurityHeaders
 from serving.services import Services
 
@@ -30,6 +30,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     app.add_api_route("/healthz", _healthy, include_in_schema=False)
     app.include_router(signin.router)
+    app.include_router(push.router)
     app.include_router(api.router)
     app.include_router(pages.router)
     if services.portal is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from starlette.requests import HTTPConnection
 
@@ -10,6 +11,7 @@ from access.audit import Entry as AuditEntry
 from access.invitations import Invitation
 from access.tokens import Token
 from catalog.entries import Entry
+from lake.inbox import Door
 from ledger.loads import Load
 from prefill.answer import Answer
 from prefill.forms import Form
@@ -43,6 +45,18 @@ class Portal:
 
 
 @dataclass(frozen=True)
+class Inbox:
+    """Departments' pushes. `door`: where a client's batches for a dataset come in; `became`: a receipt and its batch's fate.
+
+    Both take client and dataset (name or resource code) and raise Forbidden or NotFound. `wake`: asks for a pull of a dataset.
+    """
+
+    door: Callable[[str, str], Door]
+    became: Callable[[str, str, str], dict[str, Any]]
+    wake: Callable[[str], None] = lambda _dataset: None
+
+
+@dataclass(frozen=True)
 class Services:
     """Values and functions that answer the routes.
 
@@ -51,7 +65,7 @@ class Services:
     that is meant (`prefill.answer.prefill`'s `select`).
     `issue_token`: for a client id and secret. `authenticate`: the active client a token speaks for. `require_grant`: raises
     Forbidden unless the client may use the form for the purpose. `pseudonym`: of a subject, for the audit. `record`: returns
-    when the audit entry is durable. All raise errors of `schemas.errors`. `portal`: None leaves the demonstration out.
+    when the audit entry is durable. `inbox`: pushes. All raise errors of `schemas.errors`. `portal`: None leaves the demonstration out.
     """
 
     entries: Callable[[], Sequence[Entry]]
@@ -66,6 +80,7 @@ class Services:
     pseudonym: Callable[[str, str], str]
     record: Callable[[AuditEntry], None]
     clock: Callable[[], datetime]
+    inbox: Inbox
     timezone: str = "Asia/Shanghai"
     portal: Portal | None = None
 

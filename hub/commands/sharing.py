@@ -13,7 +13,7 @@ from hub.answers import catalog_entries
 from hub.commands.common import Dataset, Json, hub, output
 from ledger import clients as client_tables
 from ledger.clients import Grant
-from schemas.errors import NotFound, Stop
+from schemas.errors import Invalid, NotFound, Stop
 
 catalog_app = typer.Typer(
     no_args_is_help=True, help="资源目录 catalog: every dataset, what it promises and what was measured"
@@ -63,19 +63,30 @@ def catalog_show(dataset: Dataset, as_json: Json = False) -> None:
 @client_app.command("add")
 def client_add(
     client: Annotated[str, typer.Argument(help="client id, as a portal will send it")],
-    form: Annotated[list[str], typer.Option(help="a form it may use (again for more)")],
-    purpose: Annotated[str, typer.Option(help="the purpose it may use them for")] = "service-application",
+    form: Annotated[list[str] | None, typer.Option(help="a form it may use (again for more)")] = None,
+    push: Annotated[list[str] | None, typer.Option(help="a dataset whose records it may send (again for more)")] = None,
+    purpose: Annotated[str, typer.Option(help="the purpose it may use forms for")] = "service-application",
     name: Annotated[str, typer.Option(help="中文名称")] = "",
     name_en: Annotated[str, typer.Option(help="English name")] = "",
     as_json: Json = False,
 ) -> None:
-    """Register a client with its grants; its secret is shown once."""
+    """Register a client with its grants and push rights; its secret is shown once."""
     it = hub()
+    forms, datasets = form or [], push or []
+    if not forms and not datasets:
+        raise Invalid("a client that may do nothing", todo=f"hub client add {client} --form FORM, or --push DATASET")
+    for one in datasets:
+        it.contract(one)
     secret = secrets.token_urlsafe(24)
     clients.register(it.ledger, client, name or client, name_en or client, secret, salt=os.urandom(16), at=it.clock())
-    for one in form:
+    for one in forms:
         client_tables.allow(it.ledger, Grant(client, one, purpose), it.clock())
-    output(as_json).record({"client_id": client, "client_secret": secret, "forms": form, "purpose": purpose})
+    for one in datasets:
+        client_tables.allow_push(it.ledger, client, one, it.clock())
+    granted = {"forms": forms, "purpose": purpose} if forms else {}
+    output(as_json).record(
+        {"client_id": client, "client_secret": secret, **granted, **({"push": datasets} if datasets else {})}
+    )
 
 
 @client_app.command("list")
@@ -88,10 +99,11 @@ def client_list(as_json: Json = False) -> None:
             "name": c.name_zh,
             "active": c.active,
             "grants": [f"{g.form} ({g.purpose})" for g in client_tables.granted(it.ledger, c.id)],
+            "push": sorted(client_tables.pushes(it.ledger, c.id)),
         }
         for c in client_tables.everyone(it.ledger)
     ]
-    output(as_json).table("clients", rows, empty="no client yet → hub client add ID --form FORM")
+    output(as_json).table("clients", rows, empty="no client yet → hub client add ID --form FORM, or --push DATASET")
 
 
 @client_app.command("disable")

@@ -33,6 +33,6 @@ def city(made: Path, tmp_path: Path) -> Iterator[City]:
     audit = Database(f"sqlite:///{tmp_path}/audit.db", audit_tables)
     clock = Clock()
     with AuditLog(audit, chain="test", signer=SIGNER, clock=clock) as log:
-        yield compose(ledger, audit, log, clock)
+        yield compose(ledger, audit, log, clock, tmp_path / "lake")
     ledger.dispose()
     audit.dispose()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import count
@@ -19,6 +19,7 @@ from access.audit_seal import Signer
 from access.invitations import Invitations
 from access.tokens import Token, Tokens
 from catalog.entries import build
+from lake.inbox import Door, find
 from ledger import clients as client_store
 from ledger.clients import Client, Grant
 from ledger.database import Database
@@ -27,9 +28,9 @@ from prefill.answer import Answer, prefill
 from prefill.forms import Form, read
 from prefill.seal import SealKey
 from prefill.sources import state
-from schemas.contract import Column, Contract, Source, SubjectLink
+from schemas.contract import Column, Contract, Source, SubjectLink, SyncMode
 from serving.app import create_app
-from serving.services import Portal, Sample, Select, Services
+from serving.services import Inbox, Portal, Sample, Select, Services
 from subjects import declare
 from subjects.file import SubjectFile
 from subjects.kinds import Kinds
@@ -233,6 +234,8 @@ class City:
     audit: Database
     clock: Clock
     tokens: Tokens
+    lake: Path
+    woken: list[str]
     app: FastAPI = field(init=False)
     http: "Http" = field(init=False)
 
@@ -267,15 +270,21 @@ def declared() -> tuple[Kinds, Form]:
         return kinds, read(folder / "form.yaml", kinds, CONTRACTS)
 
 
+PUSHED: dict[str, SyncMode] = {"arrivals": "incremental", "registers": "snapshot", "events": "append"}
+LIMIT = 1 << 20
+
+
 def fill_ledger(ledger: Database) -> None:
-    """Three clients, two of them with a grant."""
+    """Three clients, two of them with a grant, one with push rights."""
     for client in ("portal", "demo-portal", "ungranted"):
         client_store.put(ledger, Client(client, client, client, HASH), NOW)
         if client != "ungranted":
             client_store.allow(ledger, Grant(client, declared()[1].id, PURPOSE), NOW)
+    for dataset in PUSHED:
+        client_store.allow_push(ledger, "portal", dataset, NOW)
 
 
-def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock) -> City:
+def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock, lake: Path) -> City:
     """The whole composition."""
     kinds, form = declared()
     tokens, serial, files = Tokens([b"k" * 32], issuer="http://hub.test"), count(), {ID: subject_file()}
@@ -292,6 +301,14 @@ def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock) -> C
         key = SealKey("k1", b"s" * 32)
         return prefill(asked, file, states, clock(), subject=file.pseudonym, key=key, select=select)
 
+    def door(client: str, dataset: str) -> Door:
+        clients.require_push(ledger, client, dataset)
+        return Door(lake, dataset, client, PUSHED[dataset], LIMIT, clock)
+
+    def became(client: str, dataset: str, receipt: str) -> dict[str, Any]:
+        return asdict(find(lake, door(client, dataset).dataset, receipt))
+
+    woken: list[str] = []
     services = Services(
         entries=lambda: build(CONTRACTS, LOADS, clock()),
         history=lambda dataset: [LOADS[dataset]] if dataset in LOADS else [],
@@ -305,6 +322,7 @@ def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock) -> C
         pseudonym=lambda kind, identifier: pseudonym(b"p" * 32, kind, identifier),
         record=log.write,
         clock=clock,
+        inbox=Inbox(door, became, woken.append),
         portal=Portal(
             "demo-portal",
             PURPOSE,
@@ -313,7 +331,7 @@ def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock) -> C
             lambda _form: (Sample(ID, "林小满 · 证件已过期"),),
         ),
     )
-    return City(services, ledger, audit, clock, tokens)
+    return City(services, ledger, audit, clock, tokens, lake, woken)
 
 
 def _condition(load: Load | None) -> Mapping[str, str] | tuple[str, str]:
