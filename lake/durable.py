@@ -23,11 +23,12 @@ def sync_folder(path: Path) -> None:
 
 
 def sync_log(log: Path) -> None:
-    """Force the newest entries of a Delta log, its newest checkpoint and the log's folder to the disk."""
+    """Force the newest entries of a Delta log, its newest checkpoint, the log's folder and the folder's own name to the disk."""
     checkpoints = sorted(log.glob("*.checkpoint*.parquet"))[-1:]
     for entry in (*sorted(log.glob("*.json"))[-3:], *checkpoints, *log.glob("_last_checkpoint")):
         sync_file(entry)
     sync_folder(log)
+    sync_folder(log.parent)
 
 
 def make_folder(path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lake import crash
+from lake import crash, delta_log
 from lake.durable import make_folder, sync_file, sync_folder, sync_log
 from schemas.contract import Column, Contract
 from schemas.errors import Stop, Superseded
@@ -28,7 +28,6 @@ SYSTEM = (
     pa.field("_seq", pa.int64()),
     pa.field("_hash", pa.binary()),
 )
-_METADATA = "cityhub"
 CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days", "delta.enableExpiredLogCleanup": "false"}
 
 
@@ -103,12 +102,9 @@ class History:
     """One dataset's table, opened at its newest version."""
 
     def __init__(self, lake: Path, dataset: str) -> None:
-        from deltalake import DeltaTable
-
         self.dataset = dataset
         self.path = folder(lake, dataset)
-        exists = (self.path / "_delta_log").is_dir() and DeltaTable.is_deltatable(str(self.path))
-        self._table = DeltaTable(str(self.path)) if exists else None
+        self._table = delta_log.opened(self.path)
 
     @property
     def number(self) -> int:
@@ -131,9 +127,7 @@ class History:
 
     def _newest_first(self) -> Iterator[Load]:
         if self._table is not None:
-            for entry in self._table.history():
-                if _METADATA in entry:
-                    yield Load.from_json(entry[_METADATA])
+            yield from map(Load.from_json, delta_log.facts(self._table, self.path))
 
     def files(self) -> tuple[DataFile, ...]:
         """The committed data files with their load ranges."""
@@ -154,10 +148,12 @@ class History:
         from deltalake import DeltaTable
 
         wanted = arrow_schema(contract.columns)
+        if delta_log.mend(self.path):
+            self._reload()
         if self._table is None:
             make_folder(self.path)
             self._table = DeltaTable.create(str(self.path), schema=wanted, mode="ignore", configuration=CONFIGURATION)
-            self._sync_log()
+            self.sync()
             return
         head = self.head()
         if head is not None and head.key and head.key != contract.key:
@@ -177,7 +173,12 @@ class History:
             from deltalake import Schema
 
             self._table.alter.add_columns(list(Schema.from_arrow(pa.schema(missing)).fields))
-            self._sync_log()
+            self.sync()
+
+    def sync(self) -> None:
+        """Force the newest commits to the disk: nobody is told of one before. Then open the table at its newest version."""
+        sync_log(self.path / "_delta_log")
+        self._reload()
 
     def commit(self, load: Load, file: Path | None, contract: Contract) -> None:
         """Publish: add `file` (inside the table's folder, or None) as load `load.load`.
@@ -201,7 +202,8 @@ class History:
             sync_folder(self.path)
         crash.point("append.synced")
         properties = CommitProperties(
-            custom_metadata={_METADATA: load.to_json()}, app_transactions=[Transaction(self.dataset, load.load)]
+            custom_metadata={delta_log.METADATA: load.to_json()},
+            app_transactions=[Transaction(self.dataset, load.load)],
         )
         crash.point("commit.before")
         try:
@@ -211,18 +213,11 @@ class History:
         except CommitFailedError as error:
             raise Superseded(f"{self.dataset}: another run published load {load.load} first") from error
         crash.point("commit.after")
-        self._sync_log()
+        self.sync()
         crash.point("commit.synced")
 
     def _reload(self) -> None:
-        from deltalake import DeltaTable
-
-        self._table = DeltaTable(str(self.path))
-
-    def _sync_log(self) -> None:
-        """Force the newest log entries and the log's folder to the disk."""
-        sync_log(self.path / "_delta_log")
-        self._reload()
+        self._table = delta_log.opened(self.path)
 
 
 def _add_action(file: Path, load: Load) -> Any:

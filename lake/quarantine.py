@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
-from lake import crash
+from lake import crash, delta_log
 from lake.current import literal, quote
-from lake.durable import make_folder, sync_file, sync_folder, sync_log
+from lake.delta_log import METADATA
+from lake.durable import make_folder, sync_file, sync_log
 from lake.history import CONFIGURATION, History
 from schemas.contract import Contract
 from schemas.errors import Superseded
@@ -28,7 +29,6 @@ _TYPES: dict[str, pa.DataType] = {
     "_run": pa.string(), "_landing": pa.int64(), "_at": pa.timestamp("us", "UTC"),
 }  # fmt: skip
 SCHEMA = pa.schema([pa.field(name, kind) for name, kind in _TYPES.items()])
-_METADATA = "cityhub"
 if TYPE_CHECKING:
     from deltalake import DeltaTable
     from deltalake.transaction import RemoveAction
@@ -42,7 +42,7 @@ def folder(lake: Path, dataset: str) -> Path:
 def commits(lake: Path, dataset: str) -> dict[str, dict[str, str | int]]:
     """What each run's last commit said: run → {run, landing, outcome}."""
     table = _open(lake, dataset)
-    entries = [json.loads(e[_METADATA]) for e in table.history() if _METADATA in e] if table is not None else []
+    entries = [*map(json.loads, delta_log.facts(table, folder(lake, dataset)))] if table is not None else []
     return {e["run"]: e for e in reversed(entries)}
 
 
@@ -73,8 +73,11 @@ def record(
     held: bool,
     complete: bool,
     at: str,
+    again_from: int | None = None,
 ) -> None:
     """Commit what this run opens and closes; of a run that has done so already, what it judges otherwise now. A held run closes nothing.
+
+    `again_from` is the first landing that was judged again: what it and later ones opened closes too, unless it stands in `rejects`.
 
     Raises:
         Superseded: a run with a later landing has written here.
@@ -86,12 +89,16 @@ def record(
         )
     key_text = "to_json([" + ", ".join(f"{quote(k)}::VARCHAR" for k in contract.key) + "])::VARCHAR"
     delivered = f"o._key IN (SELECT {key_text} FROM read_parquet({literal(str(keys))}))"
+    if again_from is not None:
+        delivered = f"{delivered} OR o._landing >= {again_from:d}"
     closing = "false" if held else "true" if complete else delivered
     moves = _moves(con, lake, contract, rejects, run=run, landing=landing, rules=rules, closing=closing, at=at)
     outcome = "held" if held else "published"
-    if not moves and outcome == done.get(run, {"outcome": "published"})["outcome"]:
-        return
     path = folder(lake, contract.dataset)
+    if not moves and outcome == done.get(run, {"outcome": "published"})["outcome"]:
+        if run in done:  # by a try that was killed, perhaps before the disk had it
+            sync_log(path / "_delta_log")
+        return
     _commit(path, moves, {"run": run, "landing": landing, "outcome": outcome}, con)
     crash.point("publish.quarantine-committed")
 
@@ -125,10 +132,9 @@ def _commit(path: Path, rows: int, facts: dict[str, str | int], con: duckdb.Duck
     from deltalake.transaction import AddAction
 
     make_folder(path)
-    table = (
-        DeltaTable.create(str(path), schema=SCHEMA, mode="ignore", configuration=CONFIGURATION)
-        if not _exists(path)
-        else DeltaTable(str(path))
+    delta_log.mend(path)
+    table = delta_log.opened(path) or DeltaTable.create(
+        str(path), schema=SCHEMA, mode="ignore", configuration=CONFIGURATION
     )
     actions: list[AddAction | RemoveAction] = []
     if rows:
@@ -142,7 +148,7 @@ def _commit(path: Path, rows: int, facts: dict[str, str | int], con: duckdb.Duck
             AddAction(file.name, stat.st_size, {}, int(stat.st_mtime * 1000), True, json.dumps({"numRecords": rows}))
         ]
     properties = CommitProperties(
-        custom_metadata={_METADATA: json.dumps(facts)},
+        custom_metadata={METADATA: json.dumps(facts)},
         app_transactions=[Transaction("quarantine", int(facts["landing"]))],
     )
     try:
@@ -150,7 +156,6 @@ def _commit(path: Path, rows: int, facts: dict[str, str | int], con: duckdb.Duck
     except CommitFailedError as error:
         raise Superseded(f"{path.name}: another run judged this dataset at the same time") from error
     sync_log(path / "_delta_log")
-    sync_folder(path)
 
 
 def _all(lake: Path, dataset: str) -> str:
@@ -169,14 +174,5 @@ def _all(lake: Path, dataset: str) -> str:
     return "SELECT " + ", ".join(f"NULL::{types.get(n, 'VARCHAR')} AS {n}" for n in SCHEMA.names) + " WHERE false"
 
 
-def _exists(path: Path) -> bool:
-    from deltalake import DeltaTable
-
-    return (path / "_delta_log").is_dir() and bool(DeltaTable.is_deltatable(str(path)))
-
-
 def _open(lake: Path, dataset: str) -> "DeltaTable | None":
-    from deltalake import DeltaTable
-
-    path = folder(lake, dataset)
-    return DeltaTable(str(path)) if _exists(path) else None
+    return delta_log.opened(folder(lake, dataset))

@@ -24,6 +24,8 @@ KEPT_BASES = 2
 def refresh_base(lake: Path, contract: Contract, *, always: bool = False) -> int | None:
     """Make a new base at the head if the tail is worth it; returns its load, or None if nothing was due."""
     history = History(lake, contract.dataset)
+    if history.number:
+        history.sync()  # a base must not outlive the commits that it is made of
     head, newest = history.number, base.newest(lake, contract, history.number)
     files = history.files()
     tail = sum(f.rows for f in files if newest is None or f.last_load > newest.load)
