@@ -19,9 +19,14 @@ def parquet(file: BinaryIO, where: str) -> Iterator[pa.RecordBatch]:
             plain = table.schema_arrow.remove_metadata()
             schema = numbered_schema(plain)
             for batch in table.iter_batches(ROWS):
+                batch.validate(full=True)  # a text that is not UTF-8 would fail later, and nobody would know where
                 yield number(batch, schema, first)
                 first += batch.num_rows
     except (pa.ArrowInvalid, OSError) as error:
+        if "UTF8" in str(error):
+            raise SourceDamaged(
+                f"{where}: a text value after record {first - 1} is not UTF-8", todo="ask for the file again"
+            ) from None
         raise SourceDamaged(
             f"{where} is no readable Parquet file ({type(error).__name__})", todo="ask for the file again"
         ) from None

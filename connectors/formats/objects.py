@@ -1,8 +1,8 @@
 """JSON: one object a line, one array of objects, or a document with the array somewhere in it.
 
-`options.records` is the path to the array (`data.items`, or JSONPath: `connectors.recordpath`); without it a file that begins with `[` is the array and any other
-is lines. Nested objects give dotted names, lists their JSON text, numbers the very digits of the file. An object has no header, so
-the file is read twice: for the names, in order of first appearance, then for the records.
+`options.records` is the path to the array (`data.items`, or JSONPath: `connectors.recordpath`); without it a file that begins with
+`[` is the array and any other is lines. Nested objects give dotted names, lists their JSON text, numbers the very digits of the
+file. An object has no header, so the file is read twice: for the names, in order of first appearance, then for the records.
 """
 
 import json
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from connectors.batches import numbered
 from connectors.encodings import lines, open_text, undecodable
+from connectors.formats.surrogates import WholeCharacters
 from connectors.options import options
 from connectors.recordpath import records, streamed
 from schemas.contract import Source
@@ -107,7 +108,7 @@ def _array(file: BinaryIO, prefix: str, where: str) -> Iterator[Any]:
         file.seek(0)
         if file.read(3) != b"\xef\xbb\xbf":
             file.seek(0)
-        for record in ijson.items(file, prefix, map_type=_Object):
+        for record in ijson.items(WholeCharacters(file, where), prefix, map_type=_Object):
             count += 1
             yield record
         if not count:

@@ -25,6 +25,11 @@ def told(where: str, engine: Engine) -> Iterator[None]:
     drivers = engine.dialect.loaded_dbapi.Error
     try:
         yield
+    except UnicodeDecodeError:
+        raise SourceDamaged(
+            f"{where}: a text value is not UTF-8, or holds half a character (a lone surrogate)",
+            todo="correct the record at the source",
+        ) from None
     except (SQLAlchemyError, sqlite3.Error, drivers) as error:
         raise fault(error, where) from None
 

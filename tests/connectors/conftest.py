@@ -12,6 +12,7 @@ from connector_stages import (
     CsvStage,
     JsonlStage,
     MariaDbStage,
+    ParquetStage,
     PostgresStage,
     RestStage,
     SqliteStage,
@@ -20,7 +21,7 @@ from connector_stages import (
     http_server,
 )
 
-KINDS = ("sqlite", *SERVERS, "csv", "csv-gb18030", "xlsx", "jsonl", "rest")
+KINDS = ("sqlite", *SERVERS, "csv", "csv-gb18030", "xlsx", "jsonl", "parquet", "rest")
 _numbers = count(1)
 
 
@@ -32,6 +33,7 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
         "csv-gb18030": lambda root: CsvStage(root, encoding="gb18030"),
         "xlsx": XlsxStage,
         "jsonl": JsonlStage,
+        "parquet": ParquetStage,
     }
     if request.param in plain:
         yield plain[request.param](tmp_path)

@@ -6,18 +6,25 @@ file), `source` is the contract's server block for it. `deliver` reads as the hu
 
 import csv
 import json
+import math
 import sqlite3
+import ssl
+import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import openpyxl
+import psycopg
+import pyarrow as pa
 import pyarrow.parquet as pq
+import pymysql
 import pytest
 import servers
 from sqlalchemy import NullPool, create_engine, make_url
@@ -44,6 +51,27 @@ class Delivery:
 
     def values(self, name: str) -> list[Any]:
         return [record[name] for record in self.records]
+
+    def texts(self, name: str) -> list[str | None]:
+        """A column in text form, whatever type it came in."""
+        return [text(value) for value in self.values(name)]
+
+
+def text(value: Any) -> str | None:
+    """A value as the source would write it."""
+    match value:
+        case None | str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case float() if not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        case datetime():
+            return value.isoformat(" ")
+        case bytes():
+            return "\\x" + value.hex()
+        case _:
+            return str(value)
 
 
 def columns(*names: str) -> tuple[Column, ...]:
@@ -75,6 +103,10 @@ def deliver(
         return Delivery(records, names, reading.watermark, reading.complete, reading.consistent, reading.note, parts)
 
 
+class Impossible(Exception):
+    """The system itself refuses such a value, or has no way to write it."""
+
+
 @dataclass
 class Stage:
     """What the suite needs of a department; each kind fills in its own."""
@@ -88,6 +120,14 @@ class Stage:
 
     tells_null_from_empty = True
     names_without_records = True
+    odd_table = "1 表'x' \"y\" %s;-- \\ 😀"
+    """A table's name with all that a name may hold."""
+    longest = 10 << 20
+    """Characters that one cell can hold."""
+
+    def poison(self, name: str, raw: bytes) -> None:
+        """Make the table anew with one record, whose text is these bytes. Raises Impossible where the system takes no such text."""
+        raise Impossible(name, raw)
 
     def source(self, **changes: Any) -> Source:
         raise NotImplementedError
@@ -122,6 +162,9 @@ class SqlStage(Stage):
     quote = '"'
     mark = "%s"
     text_type = "text"
+    short_type = "text"
+    special: ClassVar[dict[str, tuple[str, str, str | None]]] = {}
+    """Values that plain text does not show: declared type, literal, and the text that must come."""
 
     def execute(self, statement: str, rows: Rows = ()) -> None:
         raise NotImplementedError
@@ -132,9 +175,17 @@ class SqlStage(Stage):
     def write(self, names: Sequence[str], rows: Rows) -> None:
         self.names = names
         self.execute(f"DROP TABLE IF EXISTS {self.q(self.table)}")
-        declared = ", ".join(f"{self.q(name)} {self.text_type}" for name in names)
+        kind = self.text_type if len(names) < 100 else self.short_type
+        declared = ", ".join(f"{self.q(name)} {kind}" for name in names)
         self.execute(f"CREATE TABLE {self.q(self.table)} ({declared})")
         self.add(rows)
+
+    def make(self, declared: dict[str, str], *rows: Sequence[str]) -> None:
+        """The table with columns of these types, rows given as SQL literals."""
+        self.execute(f"DROP TABLE IF EXISTS {self.table}")
+        self.execute(f"CREATE TABLE {self.table} ({', '.join(f'{n} {t}' for n, t in declared.items())})")
+        for row in rows:
+            self.execute(f"INSERT INTO {self.table} VALUES ({', '.join(row)})")
 
     def add(self, rows: Rows) -> None:
         if rows:
@@ -145,6 +196,20 @@ class SqlStage(Stage):
 
 class SqliteStage(SqlStage):
     mark = "?"
+    special: ClassVar[dict[str, tuple[str, str, str | None]]] = {
+        "infinity": ("real", "9e999", "inf"),
+        "minus infinity": ("real", "-9e999", "-inf"),
+        "not a number is null": ("real", "9e999 - 9e999", None),
+        "zero date": ("date", "'0000-00-00'", "0000-00-00"),
+        "negative year": ("date", "'-0043-03-15'", "-0043-03-15"),
+        "number in a text column": ("text", "1e2", "100.0"),
+        "text in a number column": ("integer", "'n/a'", "n/a"),
+        "blob": ("blob", "x'00ff'", r"\x00ff"),
+    }
+
+    def poison(self, name: str, raw: bytes) -> None:
+        self.write([name], [])
+        self.execute(f"INSERT INTO {self.q(self.table)} VALUES (CAST(x'{raw.hex()}' AS TEXT))")
 
     def source(self, **changes: Any) -> Source:
         return replace(Source("sql", "sqlite:///police.db", self.table), **changes)
@@ -175,14 +240,67 @@ class ServerStage(SqlStage):
         with engine.begin() as connection, connection.connection.cursor() as cursor:
             cursor.executemany(statement, rows) if rows else cursor.execute(statement)
 
+    def _insert_or_refuse(self, value: str) -> None:
+        try:
+            self.execute(f"INSERT INTO {self.q(self.table)} VALUES ({value})")
+        except (psycopg.Error, pymysql.MySQLError):
+            raise Impossible from None
+        stored = self.execute_scalar(
+            f"SELECT count(*) FROM {self.q(self.table)} WHERE {self.q(self.names[0])} IS NOT NULL"
+        )
+        if not stored:
+            raise Impossible
+
+    def execute_scalar(self, query: str) -> Any:
+        with create_engine(self.url, poolclass=NullPool).connect() as connection:
+            return connection.exec_driver_sql(query).scalar()
+
 
 class PostgresStage(ServerStage):
-    pass
+    special: ClassVar[dict[str, tuple[str, str, str | None]]] = {
+        "not a number": ("float8", "'NaN'", "NaN"),
+        "infinity": ("float8", "'Infinity'", "Infinity"),
+        "decimal not a number": ("numeric", "'NaN'", "NaN"),
+        "decimal infinity": ("numeric", "'-Infinity'", "-Infinity"),
+        "endless timestamp": ("timestamptz", "'infinity'", "infinity"),
+        "endless date": ("date", "'-infinity'", "-infinity"),
+        "negative year": ("date", "'0044-03-15 BC'", "0044-03-15 BC"),
+        "far year": ("date", "'12026-05-01'", "12026-05-01"),
+        "half an hour of a zone": ("timestamptz", "'2026-05-01 08:00:00+05:30'", "2026-05-01 02:30:00+00"),
+        "end of the day": ("time", "'24:00'", "24:00:00"),
+        "digits": ("numeric", "12345678901234567890123456789012345678901.10", "12345678901234567890123456789012345678901.10"),
+        "scale kept": ("numeric(10,4)", "1.5", "1.5000"),
+        "list": ("text[]", "ARRAY['a,b', NULL]", '{"a,b",NULL}'),
+        "bytes": ("bytea", r"'\x00ff'", r"\x00ff"),
+    }  # fmt: skip
+
+    def poison(self, name: str, raw: bytes) -> None:
+        self.write([name], [])
+        self._insert_or_refuse(f"convert_from('\\x{raw.hex()}', 'UTF8')")
 
 
 class MariaDbStage(ServerStage):
     quote = "`"
-    text_type = "varchar(300) character set utf8mb4"
+    text_type = "longtext character set utf8mb4"
+    short_type = "varchar(8) character set ascii"
+    odd_table = "1 表'x' \"y\" `z` %s;-- \\"  # MySQL names end at U+FFFF
+    special: ClassVar[dict[str, tuple[str, str, str | None]]] = {
+        "zero date": ("date", "'0000-00-00'", "0000-00-00"),
+        "zero month": ("datetime", "'2026-00-00 08:00:00'", "2026-00-00 08:00:00"),
+        "zero timestamp": ("timestamp null", "'0000-00-00 00:00:00'", "0000-00-00 00:00:00+00:00"),
+        "long time": ("time", "'-838:59:59'", "-838:59:59"),
+        "digits": ("decimal(65,10)", "'1234567890123456789012345678901234567890123456789012345.1'",
+                   "1234567890123456789012345678901234567890123456789012345.1000000000"),
+        "unsigned": ("bigint unsigned", "18446744073709551615", "18446744073709551615"),
+        "year": ("year", "2026", "2026"),
+        "set": ("set('a','b')", "'a,b'", "a,b"),
+        "bits": ("bit(10)", "b'1000000001'", "513"),
+        "bytes": ("varbinary(2)", "x'00ff'", r"\x00ff"),
+    }  # fmt: skip
+
+    def poison(self, name: str, raw: bytes) -> None:
+        self.write([name], [])
+        self._insert_or_refuse(f"CONVERT(x'{raw.hex()}' USING utf8mb4)")
 
 
 class FileStage(Stage):
@@ -194,16 +312,22 @@ class FileStage(Stage):
     def source(self, **changes: Any) -> Source:
         if changes.get("sync", "snapshot") != "snapshot":
             changes = {"table": f"drops/*.{self.kind}", **changes}
-        return replace(Source(self.kind, "file://", f"drops/records-001.{self.kind}", options=self.options), **changes)
+        return replace(
+            Source(self.kind, "file://", f"drops/{self.table}-001.{self.kind}", options=self.options), **changes
+        )
+
+    @property
+    def first(self) -> Path:
+        (self.root / "drops").mkdir(exist_ok=True)
+        return self.root / "drops" / f"{self.table}-001.{self.kind}"
 
     def write(self, names: Sequence[str], rows: Rows) -> None:
         self.names = names
-        (self.root / "drops").mkdir(exist_ok=True)
-        self.write_file(self.root / "drops" / f"records-001.{self.kind}", rows)
+        self.write_file(self.first, rows)
 
     def add(self, rows: Rows) -> None:
         number = len(list((self.root / "drops").iterdir())) + 1
-        self.write_file(self.root / "drops" / f"records-{number:03d}.{self.kind}", rows)
+        self.write_file(self.root / "drops" / f"{self.table}-{number:03d}.{self.kind}", rows)
 
     def missing(self) -> Source:
         return self.source(table=f"drops/absent.{self.kind}")
@@ -223,9 +347,15 @@ class CsvStage(FileStage):
         with path.open("w", encoding=self.encoding or "utf-8-sig", newline="") as file:
             csv.writer(file).writerows([self.names, *rows])
 
+    def poison(self, name: str, raw: bytes) -> None:
+        if self.encoding:
+            raise Impossible
+        self.first.write_bytes(b"\xef\xbb\xbf" + f'"{name}"\r\n"'.encode() + raw + b'"\r\n')
+
 
 class XlsxStage(FileStage):
     kind = "xlsx"
+    longest = 32_767
 
     def write_file(self, path: Path, rows: Rows) -> None:
         book = openpyxl.Workbook()
@@ -243,9 +373,28 @@ class JsonlStage(FileStage):
     tells_null_from_empty = True
     names_without_records = False
 
+    def poison(self, name: str, raw: bytes) -> None:
+        self.first.write_text(poisoned(name, raw) + "\n", encoding="utf-8")
+
     def write_file(self, path: Path, rows: Rows) -> None:
         objects = [dict(zip(self.names, row, strict=True)) for row in rows]
         path.write_text("".join(json.dumps(o, ensure_ascii=False) + "\n" for o in objects) or "\n", encoding="utf-8")
+
+
+class ParquetStage(FileStage):
+    kind = "parquet"
+    tells_null_from_empty = True
+
+    def write_file(self, path: Path, rows: Rows) -> None:
+        columns = list(zip(*rows, strict=True)) or [()] * len(self.names)
+        table = pa.table([pa.array(column, pa.string()) for column in columns], names=list(self.names))
+        pq.write_table(table, path)
+
+    def poison(self, name: str, raw: bytes) -> None:
+        self.names = [name]
+        offsets = pa.py_buffer(struct.pack("<ii", 0, len(raw)))
+        column = pa.Array.from_buffers(pa.string(), 1, [None, offsets, pa.py_buffer(raw)])
+        pq.write_table(pa.table([column], names=[name]), self.first)
 
 
 @dataclass
@@ -255,7 +404,12 @@ class RestStage(Stage):
     port: int = 0
     records: list[dict[str, str | None]] = field(default_factory=list)
     since: list[str] = field(default_factory=list)
+    raw: bytes = b""
     names_without_records = False
+    odd_table = "1 表'x' 😀"  # a path is the API's own: ?, # and % mean something there
+
+    def poison(self, name: str, raw: bytes) -> None:
+        self.raw = f'{{"data": {{"total": 1, "items": [{poisoned(name, raw)}]}}}}'.encode()
 
     def source(self, **changes: Any) -> Source:
         options = {
@@ -281,8 +435,10 @@ class RestStage(Stage):
     def answer(self, path: str, query: dict[str, str], token: str) -> tuple[int, bytes]:
         if token != f"Bearer {self.secret}":
             return 401, b"{}"
-        if path != "/v1/records":
+        if unquote(path) != f"/v1/{self.table}":
             return 404, b"{}"
+        if self.raw:
+            return 200, self.raw
         found = self.records
         if "since" in query:
             self.since.append(query["since"])
@@ -293,12 +449,22 @@ class RestStage(Stage):
         return 200, json.dumps({"data": data}, ensure_ascii=False, indent=1).encode()
 
 
+def poisoned(name: str, raw: bytes) -> str:
+    """A JSON object whose value is these bytes, lone surrogates and control characters as escapes."""
+    return json.dumps({name: raw.decode("utf-8", "surrogatepass")})
+
+
 Answer = Callable[[str, dict[str, str], str], tuple[int, bytes] | tuple[int, bytes, dict[str, str]]]
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up is part of many tests."""
+
+
 @contextmanager
-def http_server(answer: Answer) -> Iterator[int]:
-    """An HTTP server on 127.0.0.1 that answers as the function says; its port."""
+def http_server(answer: Answer, tls: tuple[Path, Path] | None = None) -> Iterator[int]:
+    """An HTTP server on 127.0.0.1 that answers as the function says, with `tls` (certificate, key) by HTTPS; its port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -315,7 +481,11 @@ def http_server(answer: Answer) -> Iterator[int]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with _Server(("127.0.0.1", 0), Handler) as server:
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
