@@ -14,13 +14,14 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from hub import named_secrets
+from hub import named_secrets, notices, notify
 from hub.core import Hub
 from lake.durable import make_folder, write_atomically
-from ledger import contracts
+from ledger import authorities, contracts
+from ledger.incidents import Message
 from quality import rules
-from schemas import diff, odcs
-from schemas.contract import Contract
+from schemas import diff, odcs, versions
+from schemas.contract import Claim, Contract
 from schemas.errors import ContractInvalid, Problem, SourceUnreachable, Stop
 from schemas.windows import window
 
@@ -83,20 +84,45 @@ def apply(hub: Hub, paths: tuple[Path, ...], *, because: str | None = None) -> t
 
     Raises:
         ContractInvalid: a file breaks a rule.
-        Stop: a change is breaking and no reason was given.
+        Stop: a change is breaking, the major version is not new and no reason was given; or the version goes back.
     """
     good = check(hub, paths)
-    _refuse_breaking(hub, good, because)
-    done = []
-    for path, contract in zip(files(paths), good, strict=True):
-        before = contracts.versions(hub.ledger, contract.dataset)
-        text = path.read_text(encoding="utf-8")
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        version = contracts.add(hub.ledger, contract, text, digest, at=hub.clock(), because=because)
-        moves = tuple(diff.diff(before[-1].contract, contract)) if before else ()
-        done.append(Applied(contract, version.number if version else len(before), version is not None, moves))
+    applied = contracts.applied(hub.ledger)
+    moves = {c.dataset: diff.diff(applied[c.dataset], c) if c.dataset in applied else () for c in good}
+    _refuse_breaking(applied, good, moves, because)
+    filed = [
+        _application(
+            path,
+            contract,
+            because,
+            notices.notices(hub, applied.get(contract.dataset), contract, moves[contract.dataset]),
+        )
+        for path, contract in zip(files(paths), good, strict=True)
+    ]
+    numbered = contracts.apply(hub.ledger, filed, at=hub.clock())
     compile_index(hub)
-    return tuple(done)
+    if any(one.notices for one in filed):
+        notify.send(hub)
+    return tuple(
+        Applied(
+            contract,
+            version.number if version else _newest(hub, contract),
+            version is not None,
+            moves[contract.dataset],
+        )
+        for contract, version in zip(good, numbered, strict=True)
+    )
+
+
+def _application(
+    path: Path, contract: Contract, because: str | None, told: tuple[Message, ...]
+) -> contracts.Application:
+    text = path.read_text(encoding="utf-8")
+    return contracts.Application(contract, text, hashlib.sha256(text.encode()).hexdigest(), because, told)
+
+
+def _newest(hub: Hub, contract: Contract) -> int:
+    return contracts.versions(hub.ledger, contract.dataset)[-1].number
 
 
 def compile_index(hub: Hub) -> None:
@@ -125,7 +151,7 @@ def entry(contract: Contract, timezone: str) -> dict[str, Any]:
     return {
         "title": contract.title,
         "provider": contract.provider,
-        "schedule": contract.schedule or _schedule(contract),
+        "schedule": None if contract.status == "retired" else contract.schedule or _schedule(contract),
         "timezone": timezone,
         "pool": contract.pool,
         "tags": sorted({contract.provider, f"share:{contract.share_type}", contract.source.kind, *contract.tags}),
@@ -184,22 +210,50 @@ def _clashes(hub: Hub, good: list[tuple[Path, Contract]]) -> list[Problem]:
             problems.append(
                 Problem("customProperties.resourceCode", wrong, "the next free sequence after the slash", str(path))
             )
+    return problems + _rivals(hub, good)
+
+
+def _rivals(hub: Hub, good: list[tuple[Path, Contract]]) -> list[Problem]:
+    """Claims to be a source of record that another dataset has: in the ledger, or in another of these files."""
+    path, example = "customProperties.authoritativeFor", "leave it out, or ask the holder to give it up"
+    named = {contract.dataset for _, contract in good}
+    holders = authorities.held(hub.ledger)
+    problems = []
+    claimed: dict[Claim, Contract] = {}
+    for file, contract in good:
+        wrong = [str(holder) for holder in authorities.clashes(holders, contract, named)]
+        for claim in contract.claims:
+            first = claimed.setdefault(claim, contract)
+            if first.dataset != contract.dataset:
+                wrong.append(
+                    f"{authorities.words(claim.subject, claim.element)} is {first.dataset}'s ({first.provider})"
+                )
+        problems += [Problem(path, text, example, str(file)) for text in wrong]
     return problems
 
 
-def _refuse_breaking(hub: Hub, good: tuple[Contract, ...], because: str | None) -> None:
-    applied = contracts.applied(hub.ledger)
-    breaking = [
-        f"{new.dataset}: {change.path}: {change.text}"
-        for new in good
-        if new.dataset in applied
-        for change in diff.diff(applied[new.dataset], new)
-        if change.kind == "breaking"
-    ]
-    if breaking and not because:
+def _refuse_breaking(
+    applied: dict[str, Contract],
+    good: tuple[Contract, ...],
+    moves: dict[str, tuple[diff.Change, ...]],
+    because: str | None,
+) -> None:
+    """A breaking change wants a new major version, and no version goes back; a reason overrules both."""
+    wrong: list[str] = []
+    for new in good:
+        old, changes = applied.get(new.dataset), moves[new.dataset]
+        if old is None or because:
+            continue
+        before, after = versions.number(old.version), versions.number(new.version)
+        if versions.kind(changes) == "breaking" and after[0] <= before[0]:
+            wrong += [f"{new.dataset}: {c.path}: {c.text}" for c in changes if c.kind == "breaking"]
+            wrong.append(f"{new.dataset}: version {new.version} wants to be {versions.wanted(old.version, changes)}")
+        elif after < before:
+            wrong.append(f"{new.dataset}: version {new.version} goes back behind {old.version}")
+    if wrong:
         raise Stop(
-            "breaking changes for those who read the dataset:\n  " + "\n  ".join(breaking),
-            todo="tell them first, then: hub contract apply FILE --force-because 'the reason'",
+            "breaking changes for those who read the dataset:\n  " + "\n  ".join(wrong),
+            todo="raise the major version, which tells subscribers; or: hub contract apply FILE --force-because 'the reason'",
         )
 
 

@@ -1,12 +1,15 @@
 """Applied contracts, every version kept. Files are how contracts travel; the newest version here is the truth."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, DateTime, Integer, String, Table, Text, insert, select
+from sqlalchemy import JSON, Column, Connection, DateTime, Integer, String, Table, Text, insert, select
 
+from ledger import authorities
 from ledger.database import Database, ledger_tables
+from ledger.incidents import Message, queue
 from schemas.contract import Contract
 
 contract_versions = Table(
@@ -39,46 +42,68 @@ class Version:
 
 def applied(db: Database) -> dict[str, Contract]:
     """The contract in force for each dataset, by dataset name."""
-    return {name: versions[-1].contract for name, versions in _all(db).items()}
+    with db.read() as connection:
+        return {name: versions[-1].contract for name, versions in _all(connection).items()}
 
 
 def versions(db: Database, dataset: str) -> tuple[Version, ...]:
     """Every applied version of a dataset's contract, oldest first; empty if it was never applied."""
-    return _all(db, dataset).get(dataset, ())
+    with db.read() as connection:
+        return _all(connection, dataset).get(dataset, ())
 
 
-def add(
-    db: Database, contract: Contract, text: str, sha256: str, *, at: datetime, because: str | None
-) -> Version | None:
-    """Apply a version; None if the newest one is the very same file."""
-    known = versions(db, contract.dataset)
-    if known and known[-1].sha256 == sha256:
+@dataclass(frozen=True)
+class Application:
+    """One file to apply: its contract, text and digest, why a breaking change was forced, and the notices it gives rise to."""
+
+    contract: Contract
+    text: str
+    sha256: str
+    because: str | None = None
+    notices: tuple[Message, ...] = ()
+
+
+def apply(db: Database, files: Sequence[Application], *, at: datetime) -> tuple[Version | None, ...]:
+    """Apply files in one transaction: versions, sources of record and notices; None for a file that is the newest version already.
+
+    Raises:
+        Invalid: a contract claims a data element that another dataset holds; nothing is applied.
+    """
+    with db.write(alone=authorities.LOCK) as connection:
+        authorities.settle(connection, [f.contract for f in files], at)
+        return tuple(_apply(connection, file, at) for file in files)
+
+
+def _apply(connection: Connection, file: Application, at: datetime) -> Version | None:
+    contract = file.contract
+    known = _all(connection, contract.dataset).get(contract.dataset, ())
+    if known and known[-1].sha256 == file.sha256:
         return None
-    version = Version(contract.dataset, len(known) + 1, contract.version, sha256, text, contract, at, because)
-    with db.write() as connection:
-        connection.execute(
-            insert(contract_versions).values(
-                dataset=version.dataset,
-                number=version.number,
-                version=version.version,
-                sha256=sha256,
-                file=text,
-                compiled=contract.to_json(),
-                applied_at=at,
-                forced_because=because,
-            )
+    number = len(known) + 1
+    connection.execute(
+        insert(contract_versions).values(
+            dataset=contract.dataset,
+            number=number,
+            version=contract.version,
+            sha256=file.sha256,
+            file=file.text,
+            compiled=contract.to_json(),
+            applied_at=at,
+            forced_because=file.because,
         )
-    return version
+    )
+    for notice in file.notices:
+        queue(connection, notice, at)
+    return Version(contract.dataset, number, contract.version, file.sha256, file.text, contract, at, file.because)
 
 
-def _all(db: Database, dataset: str | None = None) -> dict[str, tuple[Version, ...]]:
+def _all(connection: Connection, dataset: str | None = None) -> dict[str, tuple[Version, ...]]:
     query = select(contract_versions).order_by(contract_versions.c.dataset, contract_versions.c.number)
     if dataset is not None:
         query = query.where(contract_versions.c.dataset == dataset)
     found: dict[str, tuple[Version, ...]] = {}
-    with db.read() as connection:
-        for row in connection.execute(query):
-            found[row.dataset] = (*found.get(row.dataset, ()), _version(row))
+    for row in connection.execute(query):
+        found[row.dataset] = (*found.get(row.dataset, ()), _version(row))
     return found
 
 

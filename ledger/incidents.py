@@ -56,7 +56,7 @@ def begin(db: Database, dataset: str, kind: str, reason: str, *, now: datetime, 
         if connection.execute(select(incidents.c.id).where(_open(dataset, kind))).first() is not None:
             return False
         connection.execute(insert(incidents).values(dataset=dataset, kind=kind, reason=reason, opened_at=now))
-        _queue(connection, message, now)
+        queue(connection, message, now)
     return True
 
 
@@ -66,7 +66,7 @@ def finish(db: Database, dataset: str, kind: str, *, now: datetime, message: Mes
         closing = update(incidents).where(_open(dataset, kind)).values(closed_at=now)
         if not connection.execute(closing).rowcount:
             return False
-        _queue(connection, message, now)
+        queue(connection, message, now)
     return True
 
 
@@ -90,6 +90,7 @@ def _open(dataset: str, kind: str) -> ColumnElement[bool]:
     return and_(incidents.c.dataset == dataset, incidents.c.kind.in_(alike), incidents.c.closed_at.is_(None))
 
 
-def _queue(connection: Any, message: Message | None, now: datetime) -> None:
+def queue(connection: Any, message: Message | None, now: datetime) -> None:
+    """Put a message, if there is one, into the outbox as part of a transaction."""
     if message is not None:
         connection.execute(insert(outbox).values(url=message.url, body=message.body, created_at=now, tries=0))

@@ -137,6 +137,14 @@ class SubjectLink:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """The dataset is the source of record (数源) of a data element of a subject kind."""
+
+    subject: str
+    element: str
+
+
+@dataclass(frozen=True)
 class Contact:
     """Who is told of a failed, held or late dataset: a webhook and its message format (plain, wecom, dingtalk)."""
 
@@ -151,7 +159,8 @@ class Contract:
     `dataset` is the contract's id and the dataset's name everywhere. `provider` is the department's name as it writes it,
     `provider_code` its USCC. `cycle_hours` is the promised update cycle, `latency_hours` the age from which a value is
     stale, both None where nothing is promised; `retention_days` is how long landed bytes are kept. `reconcile_days` is how often the
-    source is compared with what is published, None for never.
+    source is compared with what is published, None for never. `claims` are the data elements it is the source of record of; `retire_on`
+    (an ISO date) and `successor` say until when a deprecated dataset is served, and which dataset to read instead.
     """
 
     dataset: str
@@ -183,6 +192,9 @@ class Contract:
     tags: tuple[str, ...] = ()
     domain: str = ""
     authoritative: bool = False
+    claims: tuple[Claim, ...] = ()
+    retire_on: str | None = None
+    successor: str | None = None
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """What changed between two versions of a contract, and whom it hurts.
 
-`breaking`: a reader of the dataset may fail or misread (a column gone, another type, another key, a code list narrowed, sharing restricted).
+`breaking`: a reader of the dataset may fail or misread (a column gone, another type, another key, a code list narrowed, longer texts,
+sharing restricted).
 `compatible`: readers go on as before (a new column, a rule, another source). `cosmetic`: words only.
 """
 
@@ -12,7 +13,7 @@ from schemas.contract import Column, Contract
 
 Kind = Literal["breaking", "compatible", "cosmetic"]
 _ORDER: dict[Kind, int] = {"breaking": 0, "compatible": 1, "cosmetic": 2}
-_WORDS = {"title", "title_en", "purpose", "description", "tags", "labels", "provider_en", "domain"}
+_WORDS = {"version", "title", "title_en", "purpose", "description", "tags", "labels", "provider_en", "domain"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ def _column_kind(field: str, before: Any, after: Any) -> Kind:
         return "breaking" if before and not after else "compatible"
     if field == "share_type":
         return "breaking" if after > before else "compatible"
+    if field == "max_length":
+        return "breaking" if before is not None and (after is None or after > before) else "compatible"
     return "compatible"
 
 

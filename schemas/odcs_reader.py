@@ -4,11 +4,12 @@ What ODCS lacks is in `customProperties` with `vendor: cityhub`, listed in `docs
 """
 
 import re
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas import meaning
-from schemas.contract import Check, Column, Contact, Contract, Drift, Limits, Severity, Source, SubjectLink
+from schemas.contract import Check, Claim, Column, Contact, Contract, Drift, Limits, Severity, Source, SubjectLink
 from schemas.errors import Problem
 from schemas.windows import window
 
@@ -127,6 +128,9 @@ class _Reader:
             tags=tuple(map(str, doc.get("tags") or ())),
             domain=str(doc.get("domain") or ""),
             authoritative=bool(custom(doc, "authoritative", False)),
+            claims=self.claims(columns),
+            retire_on=self.retirement(),
+            successor=custom(doc, "successor"),
         )
 
     def custom_wrong(self, name: str, wrong: str, example: str) -> None:
@@ -393,6 +397,31 @@ class _Reader:
                 continue
             links.append(SubjectLink(str(node["kind"]), str(node["key"])))
         return tuple(links)
+
+    def claims(self, columns: tuple[Column, ...]) -> tuple[Claim, ...]:
+        node = custom(self.document, "authoritativeFor", {}) or {}
+        kinds = {
+            str(link.get("kind")) for link in custom(self.document, "subjects", ()) or () if isinstance(link, dict)
+        }
+        elements = {c.element for c in columns}
+        example = "{person: [DE01002]}"
+        if not isinstance(node, dict) or not all(isinstance(listed, list) for listed in node.values()):
+            self.custom_wrong("authoritativeFor", "a list of data elements for each subject kind is wanted", example)
+            return ()
+        found = tuple(Claim(str(kind), str(element)) for kind, listed in node.items() for element in listed)
+        for claim in found:
+            if claim.subject not in kinds or claim.element not in elements:
+                wrong = f"no column of {claim.element} here, or no subject kind {claim.subject!r}"
+                self.custom_wrong("authoritativeFor", wrong, example)
+        return found
+
+    def retirement(self) -> str | None:
+        day = custom(self.document, "retireOn")
+        try:
+            return date.fromisoformat(str(day)).isoformat() if day is not None else None
+        except ValueError:
+            self.custom_wrong("retireOn", f"{day!r} is no date", '"2027-06-30"')
+            return None
 
     def contact(self) -> Contact | None:
         for i, node in enumerate(self.document.get("support") or ()):

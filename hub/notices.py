@@ -1,0 +1,65 @@
+"""Notices of what happens to a dataset, to those who subscribe to it and to the departments whose rules refer to it.
+
+Three things are told: a breaking change that was applied, that a dataset is deprecated (until when, what to read instead), that it is
+retired. A notice is queued in the transaction that applies the contract, so that neither happens without the other.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from hub import notify
+from hub.core import Hub
+from ledger import contracts, subscriptions
+from ledger.incidents import Message
+from schemas.contract import Contact, Contract
+from schemas.diff import Change
+
+TITLES = {
+    "breaking": ("契约有不兼容变更", "breaking change"),
+    "deprecated": ("数据集即将停用", "dataset deprecated"),
+    "retired": ("数据集已停用", "dataset retired"),
+}
+
+
+def notices(hub: Hub, before: Contract | None, after: Contract, changes: tuple[Change, ...]) -> tuple[Message, ...]:
+    """What applying `after` gives to tell, one message for each address and thing to tell."""
+    if before is None:
+        return ()
+    told = dict(_told(before, after, changes))
+    readers = _readers(hub, after.dataset) if told else {}
+    return tuple(_message(contact, after, kind, lines) for kind, lines in told.items() for contact in readers.values())
+
+
+def _told(before: Contract, after: Contract, changes: tuple[Change, ...]) -> Iterator[tuple[str, list[str]]]:
+    breaking = [f"{change.path}: {change.text}" for change in changes if change.kind == "breaking"]
+    if breaking:
+        yield "breaking", [f"{before.version} → {after.version}", *breaking]
+    plan = (after.status, after.retire_on, after.successor)
+    if after.status == "deprecated" and plan != (before.status, before.retire_on, before.successor):
+        yield "deprecated", _plan(after)
+    if after.status == "retired" and before.status != "retired":
+        yield "retired", _plan(after)
+
+
+def _plan(contract: Contract) -> list[str]:
+    until = [f"停用日期 served until: {contract.retire_on}"] if contract.retire_on else []
+    instead = [f"请改用 read instead: {contract.successor}"] if contract.successor else []
+    return until + instead
+
+
+def _readers(hub: Hub, dataset: str) -> Mapping[str, Contact]:
+    """Where to tell it, each address once."""
+    subscribed = [s.contact for s in subscriptions.of(hub.ledger, dataset)]
+    referring = [
+        contract.contact
+        for contract in contracts.applied(hub.ledger).values()
+        if dataset in contract.references and contract.contact is not None
+    ]
+    return {contact.url: contact for contact in (*referring, *subscribed)}
+
+
+def _message(contact: Contact, contract: Contract, kind: str, lines: list[str]) -> Message:
+    zh, en = TITLES[kind]
+    text = "\n".join([f"{contract.title} ({contract.dataset}), {contract.provider}", *lines])
+    body = notify.render(contact.format, f"{zh} / {en}: {contract.title}", text)
+    facts = {"dataset": contract.dataset, "kind": kind, "version": contract.version}
+    return Message(0, contact.url, {**body, **facts} if contact.format == "plain" else body, 0)
