@@ -85,11 +85,11 @@ def pages(fetch: Fetch, params: Params, way: Pagination, where: str) -> Iterator
         seen.add(mark)
         count += len(page.records)
         total = page.total if page.total is not None else total
-        yield page
-        if number_ >= way.most:
+        if number_ > way.most:
             raise SourceDamaged(
                 f"{where} gives more than {way.most} pages", todo="check options.pagination, or raise its maxPages"
             )
+        yield page
     if total is not None and count < total:
         raise SourceDamaged(
             f"{where} states {total} records and gave {count}", todo="run again; if it stays so, tell the department"
