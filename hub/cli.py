@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from hub.commands import contract, inbox, people, pipeline, sharing
+from hub.commands import contract, inbox, people, pipeline, repairs, sharing
 from hub.output import complain
 from schemas.errors import HubError
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.add_typer(contract.app, name="contract")
 app.add_typer(inbox.app, name="inbox")
 pipeline.add_to(app)
+repairs.add_to(app)
 people.add_to(app)
 sharing.add_to(app)
 

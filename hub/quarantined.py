@@ -43,10 +43,11 @@ def rows(hub: Hub, dataset: str, rule: str | None, limit: int) -> list[dict[str,
             "SELECT _file, _row, _key, reasons FROM q WHERE $1 IS NULL OR list_contains(reasons, $1) ORDER BY _seq LIMIT $2",
             [rule, limit],
         ).fetchall()
-    return [{"file": f, "row": n, "key": _masked(key), "rules": reasons} for f, n, key, reasons in found]
+    return [{"file": f, "row": n, "key": masked(key), "rules": reasons} for f, n, key, reasons in found]
 
 
-def _masked(key: str | None) -> str:
+def masked(key: str | None) -> str:
+    """A key fit to be told: of a long one its first and last two characters."""
     text = (key or "").strip('[]"')
     shown = 2 if len(text) >= 8 else 0  # a short key would be told by its ends
     return f"{text[:shown]}***{text[len(text) - shown :]}" if text else "(no key)"

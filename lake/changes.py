@@ -97,9 +97,16 @@ def restore(
     con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, *, to: int, load: int, run: str, first_seq: int
 ) -> Changes:
     """The rows that make current what it was as of load `to`, as a new load: a rollback adds, it takes nothing away."""
+    current.create_view(con, lake, contract, "wanted", to)
+    return restate(con, lake, contract, load=load, run=run, first_seq=first_seq)
+
+
+def restate(
+    con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, *, load: int, run: str, first_seq: int
+) -> Changes:
+    """The rows that make current what the view `wanted` shows, as a new load."""
     key = ", ".join(quote(k) for k in contract.key)
     current.create_view(con, lake, contract, "before", load - 1)
-    current.create_view(con, lake, contract, "wanted", to)
     columns = ", ".join(quote(c.name) for c in contract.columns)
     blank = ", ".join(quote(c.name) if c.name in contract.key else f"NULL::{c.sql_type}" for c in contract.columns)
     con.execute(
@@ -155,6 +162,11 @@ def content_hash(con: duckdb.DuckDBPyConnection, contract: Contract, files: tupl
     return str(found[0]) if found else ""
 
 
+def absences(lake: Path, dataset: str) -> Path:
+    """Where keys are remembered that one full but inconsistent read did not see."""
+    return folder(lake, dataset).parent / f"{dataset}.absent"
+
+
 def _absent(
     con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, delivered: Delivered, before: str, run: str
 ) -> str:
@@ -168,7 +180,7 @@ def _absent(
     if not certain or delivered.consistent:
         con.execute(f"CREATE OR REPLACE TEMP TABLE gone AS {missing}")
         return ""
-    store = folder(lake, contract.dataset).parent / f"{contract.dataset}.absent"
+    store = absences(lake, contract.dataset)
     make_folder(store)
     file = store / f"{run}-{_token()}.parquet"
     con.execute(f"COPY ({missing}) TO {literal(str(file))} (FORMAT parquet)")

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from ledger.database import Database, ledger_tables
 from schemas.errors import Busy, NotFound, Superseded
 
-ENDED = ("published", "held", "failed", "superseded", "dry")
+ENDED = ("published", "held", "failed", "superseded", "dry", "reconciled")
 
 runs = Table(
     "runs",
@@ -138,6 +138,13 @@ def recent(db: Database, dataset: str | None = None, limit: int = 50) -> tuple[R
     return tuple(_run(r) for r in rows)
 
 
+def last_ended(db: Database, phase: str) -> dict[str, datetime]:
+    """When each dataset's newest run that ended so did, by dataset."""
+    query = select(runs.c.dataset, func.max(runs.c.ended_at)).where(runs.c.phase == phase).group_by(runs.c.dataset)
+    with db.read() as connection:
+        return {dataset: _utc(at) for dataset, at in connection.execute(query)}
+
+
 def unfinished(db: Database) -> frozenset[str]:
     """The ids of all runs that have not ended."""
     with db.read() as connection:
@@ -163,7 +170,7 @@ def remark(db: Database, run: str, **facts: Any) -> None:
 
 
 def close(db: Database, run: str, phase: str, *, now: datetime, reason: str = "", **facts: Any) -> bool:
-    """End a run as published, held, failed, superseded or dry, and give up its lease.
+    """End a run as published, held, failed, superseded, dry or reconciled, and give up its lease.
 
     False if there was nothing to end: the ledger does not know the run, or it is published.
     """
