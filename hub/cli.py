@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from hub.commands import contract, inbox, people, pipeline, repairs, sharing
+from hub.commands import contract, inbox, meaning, people, pipeline, repairs, sharing
 from hub.output import complain
 from schemas.errors import HubError
 
@@ -22,6 +22,7 @@ app.add_typer(inbox.app, name="inbox")
 pipeline.add_to(app)
 repairs.add_to(app)
 people.add_to(app)
+meaning.add_to(app)
 sharing.add_to(app)
 
 

@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from hub import drafting, registry
+from hub.commands import contract_life
 from hub.commands.common import Dataset, Json, hub, output
 from ledger import contracts
 from schemas import diff, odcs
+from schemas import versions as next_versions
 
 app = typer.Typer(no_args_is_help=True, help="数据契约 contracts: one ODCS file per dataset")
 Files = Annotated[list[Path], typer.Argument(help="contract files, or folders of *.odcs.yaml")]
@@ -54,7 +56,7 @@ def list_(as_json: Json = False) -> None:
     """List the contracts in force."""
     rows = [
         {"dataset": c.dataset, "title": c.title, "provider": c.provider, "version": c.version, "source": c.source.kind,
-         "sync": c.source.sync, "cycle": c.cycle}
+         "sync": c.source.sync, "cycle": c.cycle, "status": c.status}
         for c in contracts.applied(hub().ledger).values()
     ]  # fmt: skip
     output(as_json).table("contracts", rows, empty="no contract is applied yet → hub contract apply FILE")
@@ -73,11 +75,15 @@ def show(dataset: Dataset, as_json: Json = False) -> None:
 
 @app.command("diff")
 def diff_(path: Annotated[Path, typer.Argument(help="a contract file")], as_json: Json = False) -> None:
-    """Compare a file with the contract in force: breaking, compatible or cosmetic."""
+    """Compare a file with the contract in force: breaking, compatible or cosmetic, and the version that asks for."""
     new = odcs.load(path)
-    moves = diff.diff(hub().contract(new.dataset), new)
+    old = hub().contract(new.dataset)
+    moves = diff.diff(old, new)
     rows = [{"change": m.kind, "where": m.path, "what": m.text} for m in moves]
     output(as_json).table(new.dataset, rows, empty="no difference")
+    wanted = next_versions.wanted(old.version, moves)
+    if next_versions.number(new.version) < next_versions.number(wanted):
+        output(as_json).say(f"version {new.version} → wanted {wanted}")
 
 
 @app.command()
@@ -89,3 +95,6 @@ def draft(
 ) -> None:
     """Write a first contract from a live source: columns, types, keys, and the data elements the values look like."""
     output(False).raw(drafting.draft(hub(), url, table, dataset=dataset, secret=secret))
+
+
+contract_life.add_to(app)
