@@ -21,9 +21,20 @@ from connectors import Connector, bounds
 from hub import admission, notify
 from hub.approach import Approach, approach, gone
 from hub.core import Hub
-from hub.steps import SEQ_BITS, delivered, deliveries, facts_of, judged, landed, view_of, work_folder, working
+from hub.steps import (
+    SEQ_BITS,
+    delivered,
+    deliveries,
+    facts_of,
+    judged,
+    landed,
+    told_plainly,
+    view_of,
+    work_folder,
+    working,
+)
 from lake import changes, crash, landing, quarantine
-from lake.durable import sync_file
+from lake.durable import sync_file, sync_folder
 from lake.history import History
 from lake.history import Load as Commit
 from lake.session import session
@@ -54,19 +65,8 @@ def claim(hub: Hub, dataset: str, owner: str, *, full: bool = False, dry_run: bo
 
     However a dry run ends, it is not the dataset's state.
     """
-    contract = hub.contract(dataset)
-    catch_up(hub, contract)
-    history = History(hub.lake, dataset)
-    floor = max((load.landing for load in history.loads()), default=0)
-    floor = max([floor, *(int(c["landing"]) for c in quarantine.commits(hub.lake, dataset).values())])
-    ttl = timedelta(seconds=hub.settings.lease_seconds)
-    run = runs.claim(
-        hub.ledger, dataset, owner, load=history.number + 1, landing_floor=floor, now=hub.clock(), ttl=ttl, full=full
-    )
-    if dry_run:
-        runs.remark(hub.ledger, run.run, dry=True)
-    crash.point("read.claimed")
-    return run
+    with told_plainly(dataset):
+        return _claim(hub, dataset, owner, full=full, dry_run=dry_run)
 
 
 def read(hub: Hub, run_id: str, *, now_because: str = "", progress: Progress | None = None) -> Run:
@@ -84,6 +84,8 @@ def read(hub: Hub, run_id: str, *, now_because: str = "", progress: Progress | N
         if manifest is None:
             with hub.open_source(contract.source) as source:
                 manifest = _land(hub, run, contract, source, progress)
+        else:  # by a try of this run that was killed, perhaps before the disk had its name
+            sync_folder(landing.folder(hub.lake, run.dataset, run.run))
         return runs.advance(hub.ledger, run, "landed", **_of_reading(manifest, contract, run))
 
 
@@ -118,8 +120,11 @@ def publish(hub: Hub, run_id: str, *, dry_run: bool = False, accept_deletions: b
     if dry_run:
         runs.remark(hub.ledger, run.run, dry=True)
     with working(hub, run, contract, "publish"):
-        done = History(hub.lake, run.dataset).find(run.run)
-        if done is None:
+        history = History(hub.lake, run.dataset)
+        done = history.find(run.run)
+        if done is not None:
+            history.sync()  # a try of this run was killed, perhaps before the disk had its commit
+        else:
             done = _publish(hub, run, contract, dry_run=dry_run, accept_deletions=accept_deletions)
         if done is not None:
             crash.point("tell.before")
@@ -168,6 +173,8 @@ def catch_up(hub: Hub, contract: Contract) -> int:
     history = History(hub.lake, contract.dataset)
     known = loads.known(hub.ledger, contract.dataset)
     news = [load for load in history.loads() if load.load > known] if history.number > known else []
+    if news:
+        history.sync()  # whoever committed was killed, perhaps before the disk had it
     for load in news:
         tell(hub, contract, load)
     return len(news)
@@ -201,6 +208,37 @@ def _tell_drift(hub: Hub, contract: Contract, commit: Commit) -> None:
         notify.troubled(hub, contract, "drift", HubError(reason, todo=f"hub contract evolve {commit.dataset}"))
     else:
         notify.recovered(hub, contract, "drift")
+
+
+def _claim(hub: Hub, dataset: str, owner: str, *, full: bool, dry_run: bool) -> Run:
+    contract = hub.contract(dataset)
+    catch_up(hub, contract)
+    _stop_if_behind(hub, contract)
+    history = History(hub.lake, dataset)
+    floor = max((load.landing for load in history.loads()), default=0)
+    floor = max([floor, *(int(c["landing"]) for c in quarantine.commits(hub.lake, dataset).values())])
+    ttl = timedelta(seconds=hub.settings.lease_seconds)
+    run = runs.claim(
+        hub.ledger, dataset, owner, load=history.number + 1, landing_floor=floor, now=hub.clock(), ttl=ttl, full=full
+    )
+    if dry_run:
+        runs.remark(hub.ledger, run.run, dry=True)
+    crash.point("read.claimed")
+    return run
+
+
+def _stop_if_behind(hub: Hub, contract: Contract) -> None:
+    """Raise Stop if the ledger knows more loads than the lake has: going on would give their numbers to other rows."""
+    dataset, known = contract.dataset, loads.known(hub.ledger, contract.dataset)
+    there = History(hub.lake, dataset).number
+    if there < known:
+        error = Stop(
+            f"{dataset}: the lake ends at load {there}, but load {known} was published: the lake is damaged or an old copy",
+            todo=f"see the runbook interrupted.md, then: hub pull {dataset}",
+        )
+        loads.set_state(hub.ledger, dataset, "failed", error.what, hub.clock())
+        notify.troubled(hub, contract, "failed", error)
+        raise error
 
 
 def _publish(hub: Hub, run: Run, contract: Contract, *, dry_run: bool, accept_deletions: bool) -> Commit | None:

@@ -4,7 +4,7 @@ import shutil
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import connectors
 from hub import notify
 from hub.core import Hub
 from lake import changes, current, landing
+from lake.durable import says_disk_is_full
 from lake.history import History
 from lake.history import Load as Commit
 from lake.session import Connection
@@ -22,7 +23,7 @@ from quality import gate
 from quality.standardise import Delivery
 from quality.verdict import Verdict
 from schemas.contract import Contract
-from schemas.errors import DeliveryHeld, HubError, Retry, SourceDamaged, Superseded
+from schemas.errors import DeliveryHeld, HubError, Retry, SourceDamaged, StorageFull, Superseded
 
 SEQ_BITS = 32
 """A row's `_seq` is its run's landing number shifted by this, plus its place in the delivery."""
@@ -111,28 +112,43 @@ def working(hub: Hub, run: Run, contract: Contract, step: str) -> Iterator[None]
 
     def renew() -> None:
         while not stop.wait(ttl.total_seconds() / 3):
-            runs.renew(hub.ledger, run, now=hub.clock(), ttl=ttl)
+            with suppress(Exception):  # the ledger may answer again at the next turn; the lease only saves work
+                runs.renew(hub.ledger, run, now=hub.clock(), ttl=ttl)
 
     thread = threading.Thread(target=renew, name=f"lease-{run.dataset}", daemon=True)
     thread.start()
     began = hub.clock()
     try:
-        yield
+        with told_plainly(run.dataset):
+            yield
     except HubError as error:
-        _failed(hub, run, contract, error)
+        with suppress(Exception):  # if it is the ledger that fails, the next claim ends this run
+            _failed(hub, run, contract, error)
         raise
-    except Exception as error:  # noqa: BLE001 — told without its text
-        fault = _fault(run.dataset, error)
-        _failed(hub, run, contract, fault)
-        raise fault from None
     finally:
         stop.set()
         thread.join()
-        runs.remark(hub.ledger, run.run, seconds={step: round((hub.clock() - began).total_seconds(), 3)})
+        with suppress(Exception):
+            runs.remark(hub.ledger, run.run, seconds={step: round((hub.clock() - began).total_seconds(), 3)})
+
+
+@contextmanager
+def told_plainly(dataset: str) -> Iterator[None]:
+    """Raise an unforeseen error as StorageFull or Retry, without its message, which may hold personal data."""
+    try:
+        yield
+    except HubError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told without its text
+        raise _fault(dataset, error) from None
 
 
 def _fault(dataset: str, error: Exception) -> Retry:
-    """An unforeseen error without its message, which may hold personal data: its type and where it came from."""
+    """Its kind and where it came from."""
+    if says_disk_is_full(error):
+        return StorageFull(
+            f"{dataset}: no space is left for what the hub writes", todo=f"free space, then: hub pull {dataset}"
+        )
     places = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
     where = " > ".join(places[-4:])
     return Retry(

@@ -3,9 +3,20 @@
 deltalake and pyarrow write without fsync; a commit that the disk forgets must never have been told to the ledger.
 """
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
+
+FULL = ("no space left on device", "disk is full", "file too large", "quota exceeded")
+"""What libraries that hide the number of the system's error say of a full disk, in small letters."""
+
+
+def says_disk_is_full(error: BaseException) -> bool:
+    """Whether an error of Python, Arrow, DuckDB, deltalake or a database means that there is no more room."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return any(words in str(error).lower() for words in FULL)
 
 
 def sync_file(path: Path) -> None:

@@ -12,6 +12,7 @@
     ├── Retry                 the same call may succeed later
     │   ├── SourceUnreachable the network or the server does not answer
     │   ├── Busy              a lease or a lock is held by somebody else
+    │   ├── StorageFull       no space is left where the hub writes
     │   ├── OutsideHours      the department allows no pull at this hour
     │   └── AuditUnavailable  the audit entry could not be made durable, so nothing was disclosed
     ├── Quarantine            this row, not the run: the row is set aside with a reason
@@ -140,6 +141,10 @@ class OutsideHours(Retry):
     """The department allows no pull at this hour; the fact `opens` says from when it does."""
 
     exit_code = 3
+
+
+class StorageFull(Retry):
+    """No space is left where the hub writes; the last good load stays served."""
 
 
 class AuditUnavailable(Retry):
