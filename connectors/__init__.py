@@ -15,8 +15,20 @@ A fault is one of `schemas.errors`: unreachable, denied, missing, damaged. Each 
 do, and holds neither a secret nor a value of a record.
 """
 
-from connectors.formats import decode
+from connectors.formats import decode, deliveries
 from connectors.interface import Connector, Part, Probe, Reading, Rows, SourceColumn, Sweep
 from connectors.opening import KINDS, open_source
 
-__all__ = ["KINDS", "Connector", "Part", "Probe", "Reading", "Rows", "SourceColumn", "Sweep", "decode", "open_source"]
+__all__ = [
+    "KINDS",
+    "Connector",
+    "Part",
+    "Probe",
+    "Reading",
+    "Rows",
+    "SourceColumn",
+    "Sweep",
+    "decode",
+    "deliveries",
+    "open_source",
+]

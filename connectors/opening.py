@@ -43,7 +43,7 @@ def open_source(
             options(source)
             return SqlConnector(source, secret=secret, root=root, clock=clock, guard=guard)
         case "csv" | "xlsx" | "jsonl" | "parquet":
-            return FileConnector(source, root=root)
+            return FileConnector(source, secret=secret, root=root, clock=clock, guard=guard)
         case "rest":
             return RestConnector(source, secret=secret, clock=clock, guard=guard)
         case "push" if inbox is not None:

@@ -10,7 +10,10 @@ from schemas.errors import ContractInvalid, Problem
 
 N = TypeVar("N", int, float)
 
-FILES = ("done", "delimiter", "header_row", "sheet", "records")
+FILES = (
+    "done", "member", "delimiter", "header_row", "header_rows", "sheet", "records", "host_key", "endpoint", "region",
+    "params", "auth", "auth_header", "auth_param", "token_url", "token_auth", "scope", "timeout",
+)  # fmt: skip
 PAGINATION = ("kind", "page_param", "size_param", "offset_param", "cursor_param", "size", "first", "next", "max_pages")
 REST = (
     "records", "total", "pagination", "params", "updated_since", "updated_since_format", "updated_since_zone",

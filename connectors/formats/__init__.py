@@ -10,6 +10,7 @@ from typing import BinaryIO, assert_never
 
 import pyarrow as pa
 
+from connectors.formats.archives import members
 from connectors.formats.arrow_stream import arrow_stream
 from connectors.formats.columnar import parquet
 from connectors.formats.delimited import delimited
@@ -19,27 +20,55 @@ from connectors.interface import Media
 from schemas.contract import Source
 from schemas.errors import SourceDamaged
 
+KINDS: dict[str, Media] = {"csv": "csv", "xlsx": "xlsx", "jsonl": "jsonl", "parquet": "parquet"}
+"""What the files of each kind of source are."""
+
 
 def decode(path: Path, media: Media, source: Source, *, name: str = "") -> Iterator[pa.RecordBatch]:
     """The records of a landed file: `_row` and the source's column names, all text (Parquet keeps its own types).
 
-    `name` stands for the file in messages, where the landed name says little to the department.
+    `name` stands for the file in messages, where the landed name says little to the department. An archive gives its members' records
+    one after the other, each numbered from 1; `deliveries` tells them apart.
     """
     where = name or path.name
-    if not path.stat().st_size:
+    with path.open("rb") as file:
+        _check_filled(file, where)
+    return (batch for _, batches in deliveries(path, media, source, name=where) for batch in batches)
+
+
+def deliveries(
+    path: Path, media: Media, source: Source, *, name: str = ""
+) -> Iterator[tuple[str, Iterator[pa.RecordBatch]]]:
+    """Each file of a landed part with its records: an archive's members, else the part itself, under its name for people.
+
+    Its records are to be read before the next is asked for.
+    """
+    with path.open("rb") as file:
+        yield from inside(file, media, source, name or path.name)
+
+
+def inside(file: BinaryIO, media: Media, source: Source, where: str) -> Iterator[tuple[str, Iterator[pa.RecordBatch]]]:
+    """`deliveries` of an open, seekable file."""
+    if media == "zip" or media == "gz":
+        for member, content in members(file, media, source, where):
+            with content:
+                _check_filled(content, member)
+                yield member, records(content, KINDS[source.kind], source, member)
+    else:
+        _check_filled(file, where)
+        yield where, records(file, media, source, where)
+
+
+def _check_filled(file: BinaryIO, where: str) -> None:
+    if not file.seek(0, 2):
         raise SourceDamaged(
             f"{where} is empty", todo="ask for the file again; a delivery without records still has a header"
         )
-    return _opened(path, media, source, where)
-
-
-def _opened(path: Path, media: Media, source: Source, where: str) -> Iterator[pa.RecordBatch]:
-    with path.open("rb") as file:
-        yield from records(file, media, source, where)
+    file.seek(0)
 
 
 def records(file: BinaryIO, media: Media, source: Source, where: str) -> Iterator[pa.RecordBatch]:
-    """The records of an open, seekable file."""
+    """The records of an open, seekable file that is no archive."""
     match media:
         case "csv":
             return delimited(file, source, where)
@@ -51,5 +80,7 @@ def records(file: BinaryIO, media: Media, source: Source, where: str) -> Iterato
             return parquet(file, where)
         case "arrow":
             return arrow_stream(file, where)
+        case "zip" | "gz":
+            raise SourceDamaged(f"{where} is an archive in an archive", todo="pack the files once")
         case _:
             assert_never(media)

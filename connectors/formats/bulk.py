@@ -53,7 +53,7 @@ def bulk(blocks: Iterable[bytes], delimiter: str, header: Header) -> Iterator[pa
             raise Odd(done) from None
 
 
-def _parsed(stream: "_Checked", delimiter: str, width: int) -> Iterable[pa.RecordBatch]:
+def _parsed(stream: Any, delimiter: str, width: int) -> Iterable[pa.RecordBatch]:
     names = [str(place) for place in range(width)]
     return csv.open_csv(
         stream,
@@ -63,9 +63,9 @@ def _parsed(stream: "_Checked", delimiter: str, width: int) -> Iterable[pa.Recor
     )
 
 
-def _lost(columns: Sequence[pa.Array]) -> bool:
+def _lost(columns: Sequence[Any]) -> bool:
     """Whether a column without a name has more than nothing in it."""
-    return any(bool(pc.any(pc.not_equal(column, "")).as_py()) for column in columns)
+    return any(bool(pc.any(pc.not_equal(column, pa.scalar(""))).as_py()) for column in columns)
 
 
 class _Disagreement(Exception):

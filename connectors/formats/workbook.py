@@ -18,6 +18,7 @@ import pyarrow as pa
 from connectors.batches import numbered
 from connectors.formats.formulas import check_computed
 from connectors.formats.header import Header
+from connectors.formats.weight import weigh
 from connectors.options import options
 from schemas.contract import Source
 from schemas.errors import SourceDamaged, SourceMissing
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from openpyxl.workbook.workbook import Workbook
 
 MOST_BYTES = 2 << 30
-MOST_RATIO = 200
-SMALL = 64 << 20
 EXACT = 2**53
 
 
@@ -61,6 +60,7 @@ def _load(file: BinaryIO) -> "Workbook":
 
 def _weigh(file: BinaryIO, where: str) -> None:
     """Refuse an archive that would unpack to far more than any workbook holds."""
+    file.seek(0)
     try:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
@@ -68,12 +68,7 @@ def _weigh(file: BinaryIO, where: str) -> None:
         raise SourceDamaged(
             f"{where} is no XLSX workbook", todo="save it as .xlsx (not .xls or .csv renamed) and send it again"
         ) from None
-    unpacked, packed = sum(m.file_size for m in members), max(sum(m.compress_size for m in members), 1)
-    if unpacked > MOST_BYTES or (unpacked > SMALL and unpacked / packed > MOST_RATIO):
-        raise SourceDamaged(
-            f"{where} would unpack to {unpacked >> 20} MiB, {unpacked // packed} times its size",
-            todo="ask for a CSV file instead",
-        )
+    weigh(sum(m.file_size for m in members), sum(m.compress_size for m in members), MOST_BYTES, where)
 
 
 def _sheet(book: Any, source: Source, where: str) -> Any:

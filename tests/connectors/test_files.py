@@ -40,7 +40,7 @@ def test_an_append_takes_new_content_only_whatever_its_name(drops: CsvStage) -> 
     third = drops.deliver(watermark=second.watermark, sync="append")
     assert third.values("id") == ["1 corrected"]
     assert not third.complete
-    assert all(len(content) == 64 for content in json.loads(third.watermark or "").values())
+    assert all(len(content) == 64 for content, _ in json.loads(third.watermark or "").values())
 
 
 def test_an_append_without_new_files_is_no_fault_but_one_that_never_had_any_is(drops: CsvStage) -> None:
@@ -103,7 +103,12 @@ def test_an_empty_file_is_refused_before_it_lands(drops: CsvStage) -> None:
 def test_a_misspelt_option_or_another_protocol_is_refused(tmp_path: Path) -> None:
     for source in (
         Source("csv", "file://", "a.csv", options={"headerrow": 2}),
-        Source("csv", "http://example.org", "a.csv"),
+        Source("csv", "ftp://example.org", "a.csv"),
+        Source("csv", "file:///etc", "passwd.csv"),
+        Source("csv", "https://user:word@example.org", "a.csv"),
+        Source("csv", "https://example.org", "*.csv"),
+        Source("csv", "sftp://example.org", "a.csv"),
+        Source("csv", "s3://bucket?region=x", "a.csv"),
         Source("ftp", "", "a.csv"),
         Source("csv", "file://", "a.csv", options={"pagination": {}}),
     ):
