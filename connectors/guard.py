@@ -133,9 +133,9 @@ class Guard:
                 return socket.create_connection((each, port), seconds)
         raise SourceUnreachable(f"{host}:{port} does not answer", todo="check host, port and network")
 
-    def transport(self, verify: ssl.SSLContext | bool = True) -> httpx.BaseTransport:
-        """A transport for httpx that connects to checked addresses only; `verify` as httpx has it."""
-        return _Pinned(self, verify)
+    def transport(self, trust: Callable[[], ssl.SSLContext] | None = None) -> httpx.BaseTransport:
+        """A transport for httpx that connects to checked addresses only; `trust` makes the TLS context, when one is wanted."""
+        return _Pinned(self, trust or httpx.create_ssl_context)
 
     def _refusal(self, address: Address, name: str = "") -> str:
         """Why an address may not be reached; empty if it may."""
@@ -172,9 +172,9 @@ ANYWHERE = Guard()
 class _Pinned(httpx.BaseTransport):
     """Sends each request to its host's checked address, which is found once; `Host` and the certificate's name stay the host's."""
 
-    def __init__(self, guard: Guard, verify: ssl.SSLContext | bool) -> None:
+    def __init__(self, guard: Guard, trust: Callable[[], ssl.SSLContext]) -> None:
         self.guard = guard
-        self.verify = verify
+        self.trust = trust
         self._known: dict[tuple[str, str, int], tuple[str, httpx.HTTPTransport]] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -183,7 +183,7 @@ class _Pinned(httpx.BaseTransport):
         port = url.port or (443 if url.scheme == "https" else 80)
         key = (url.scheme, host, port)
         if key not in self._known:  # one pool a host: a connection is never shared by two names
-            pool = httpx.HTTPTransport(verify=self.verify if url.scheme == "https" else False, trust_env=False)
+            pool = httpx.HTTPTransport(verify=self.trust() if url.scheme == "https" else False, trust_env=False)
             self._known[key] = self.guard.address(host, port), pool
         address, pool = self._known[key]
         pinned = httpx.Request(

@@ -45,7 +45,7 @@ def open_source(
         case "csv" | "xlsx" | "jsonl" | "parquet":
             return FileConnector(source, secret=secret, root=root, clock=clock, guard=guard)
         case "rest":
-            return RestConnector(source, secret=secret, clock=clock, guard=guard)
+            return RestConnector(source, secret=secret, root=root, clock=clock, guard=guard)
         case "push" if inbox is not None:
             return PushConnector(source, root=inbox)
         case other:

@@ -17,7 +17,7 @@ FILES = (
 PAGINATION = ("kind", "page_param", "size_param", "offset_param", "cursor_param", "size", "first", "next", "max_pages")
 REST = (
     "records", "total", "pagination", "params", "updated_since", "updated_since_format", "updated_since_zone",
-    "auth", "auth_header", "auth_param", "token_url", "token_auth", "scope", "requests_per_second", "timeout",
+    "auth", "auth_header", "auth_param", "token_url", "token_auth", "scope", "requests_per_second", "timeout", "ssl_root_cert",
 )  # fmt: skip
 SQL = ("ssl_mode", "ssl_root_cert")
 KNOWN = {"sql": SQL, "rest": REST, "csv": FILES, "xlsx": FILES, "jsonl": FILES, "parquet": FILES, "push": ()}

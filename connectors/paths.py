@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from schemas.errors import SourceDenied
+from schemas.errors import SourceDenied, SourceMissing
 
 
 def held(root: Path, path: str, place: str = "the drop root") -> Path:
@@ -18,3 +18,11 @@ def held(root: Path, path: str, place: str = "the drop root") -> Path:
     if not real.is_relative_to(base):
         raise SourceDenied(f"path {path!r} leads out of {place}", todo=f"name a file below {place}")
     return real
+
+
+def certificate(root: Path, path: str) -> str:
+    """The real path of a certificate file below `root`, which `options.sslRootCert` names. Raises SourceMissing."""
+    file = held(root, path)
+    if not file.is_file():
+        raise SourceMissing(f"certificate {path} is not in the drop root", todo="put it there, or correct sslRootCert")
+    return str(file)

@@ -7,6 +7,7 @@ Options of the contract's server block (`customProperties.options`), all optiona
 - `updatedSince`: the query parameter that takes the watermark, less `lagSeconds`; without it every read is full.
   `updatedSinceFormat`: `as is` (as in the records), `iso`, `epoch`, `epoch-ms`, or a strftime pattern; in zone `updatedSinceZone`
 - `auth` and what belongs to it: see `connectors.signin`; `requestsPerSecond`; `timeout`: seconds for one answer (30)
+- `sslRootCert`: a certificate below the drop root that signs the API's own; without it, those that are generally trusted
 
 A page read later wins over an earlier one, hence a part for each. An API has no snapshot, so a read is never consistent; it is complete
 if it did not ask for changes only. Redirects are not followed: the address is the one that was registered. Nothing is taken from
@@ -21,6 +22,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -51,6 +53,7 @@ class RestConnector(Closing):
         *,
         secret: Callable[[str], str],
         clock: Callable[[], datetime],
+        root: Path = Path(),
         guard: Guard = ANYWHERE,
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
@@ -63,7 +66,13 @@ class RestConnector(Closing):
         self.pagination = Pagination.of(self.options.get("pagination", {}))
         self.since = Since.of(self.options, source.timezone)
         pace = Pace(clock, sleep, chance, number(self.options, "requests_per_second", 0.0) or None)
-        self._with: dict[str, Any] = {"secret": secret, "pace": pace, "guard": guard, "transport": transport}
+        self._with: dict[str, Any] = {
+            "secret": secret,
+            "pace": pace,
+            "guard": guard,
+            "root": root,
+            "transport": transport,
+        }
         self.client = Client(source, **self._with)
 
     def __repr__(self) -> str:

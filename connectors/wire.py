@@ -6,6 +6,7 @@ Clock, sleep and randomness are arguments. No message or log line holds a query,
 
 import logging
 import random
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -90,6 +91,11 @@ class Wire:
                     todo="the run tries again by itself",
                 )
             except httpx.TransportError as error:
+                if _untrusted(error):
+                    raise SourceDenied(
+                        f"{where}: the server's certificate is not one for that name that is trusted",
+                        todo="check location, or give the certificate that signs it: options.sslRootCert",
+                    ) from None
                 fault = SourceUnreachable(
                     f"{where} does not answer or broke off ({type(error).__name__})", todo=_NETWORK
                 )
@@ -135,6 +141,13 @@ def refused(status: int, where: str, todo: str) -> HubError | None:
             f"{where} is not there ({status})", todo="correct location or physicalName in the contract"
         )
     return SourceDamaged(f"{where} refused the request ({status})", todo="check options.params and options.pagination")
+
+
+def _untrusted(error: BaseException | None) -> bool:
+    """Whether a certificate that could not be verified is at the bottom of an error."""
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _whole(answer: httpx.Response, where: str) -> Answer:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from connectors.guard import Guard
 from connectors.options import options
-from connectors.paths import held
+from connectors.paths import certificate, held
 from connectors.sql.limits import driver_arguments, postgres_statements
 from schemas.contract import Source
 from schemas.errors import ContractInvalid, Problem, SourceDamaged, SourceMissing
@@ -124,27 +124,27 @@ def _sqlite_file(url: URL, root: Path) -> Path:
 
 
 def _check_tls(settings: dict[str, Any]) -> None:
-    mode, certificate = settings.get("ssl_mode"), settings.get("ssl_root_cert")
+    mode, own = settings.get("ssl_mode"), settings.get("ssl_root_cert")
     where = "servers[0].customProperties.options"
     if mode not in (None, *TLS):
         raise ContractInvalid([Problem(f"{where}.sslMode", f"{mode!r} is unknown", ", ".join(TLS))])
-    if certificate and mode not in TLS[1:]:
+    if own and mode not in TLS[1:]:
         wrong = "a certificate is heeded with sslMode verify-ca or verify-full only"
         raise ContractInvalid([Problem(f"{where}.sslRootCert", wrong, "sslMode: verify-full")])
 
 
 def _libpq_tls(settings: dict[str, Any], root: Path) -> dict[str, str]:
     """What libpq is told; without a certificate of its own, a server is checked against those that the system trusts."""
-    mode, certificate = settings.get("ssl_mode"), settings.get("ssl_root_cert")
+    mode, own = settings.get("ssl_mode"), settings.get("ssl_root_cert")
     if not mode:
         return {}
     if mode == "require":
         return {"sslmode": mode}
-    return {"sslmode": mode, "sslrootcert": _certificate(root, certificate) if certificate else _system_certificates()}
+    return {"sslmode": mode, "sslrootcert": certificate(root, str(own)) if own else _system_certificates()}
 
 
 def _mysql_tls(settings: dict[str, Any], root: Path, host: str) -> dict[str, ssl.SSLContext]:
-    mode, certificate = settings.get("ssl_mode"), settings.get("ssl_root_cert")
+    mode, own = settings.get("ssl_mode"), settings.get("ssl_root_cert")
     if not mode:
         return {}
     context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -153,7 +153,7 @@ def _mysql_tls(settings: dict[str, Any], root: Path, host: str) -> dict[str, ssl
     if mode == "require":
         context.verify_mode = ssl.CERT_NONE
     else:
-        context.load_verify_locations(_certificate(root, certificate) if certificate else _system_certificates())
+        context.load_verify_locations(certificate(root, str(own)) if own else _system_certificates())
     return {"ssl": context}
 
 
@@ -164,13 +164,6 @@ class _NamedContext(ssl.SSLContext):
 
     def wrap_socket(self, *arguments: Any, **given: Any) -> ssl.SSLSocket:
         return super().wrap_socket(*arguments, **{**given, "server_hostname": self.name})
-
-
-def _certificate(root: Path, path: str) -> str:
-    file = held(root, str(path))
-    if not file.is_file():
-        raise SourceMissing(f"certificate {path} is not in the drop root", todo="put it there, or correct sslRootCert")
-    return str(file)
 
 
 def _system_certificates() -> str:

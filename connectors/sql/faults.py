@@ -11,6 +11,11 @@ from schemas.errors import Busy, HubError, SourceDamaged, SourceDenied, SourceMi
 
 _SECRET = "check secretRef and the account's rights"  # noqa: S105 - advice, not a password
 _NETWORK = "check host, port and network; the run tries again by itself"
+_TLS = "check host, options.sslMode and sslRootCert, and the server's certificate"
+_UNTRUSTED = (
+    "CERTIFICATE_VERIFY_FAILED", "certificate verify failed", "server certificate for", "does not support SSL",
+    "SSL is required", "root certificate file",
+)  # fmt: skip
 # MySQL error numbers and SQLSTATE prefixes by what the caller should do.
 _DENIED = ("1044", "1045", "1142", "1143", "1227", "1698", "1820", "28", "42501")
 _MISSING = ("1049", "1054", "1146", "3D000", "3F000", "42P01", "42703")
@@ -37,6 +42,8 @@ def told(where: str, engine: Engine) -> Iterator[None]:
 def fault(error: BaseException, where: str) -> HubError:
     """The hub's error for a driver's."""
     origin = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    if any(words in str(origin) for words in _UNTRUSTED):
+        return SourceDenied(f"{where}: no TLS connection that can be trusted", todo=_TLS)
     code = _code(origin)
     if code.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
         return SourceDamaged(f"{where} is damaged ({code})", todo="ask the department for the file again")

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
+from certificates import certificate
 from connector_stages import Delivery, columns, deliver, http_server
 
 from connectors import decode, open_source
@@ -426,3 +427,19 @@ def test_memory_does_not_grow_with_the_pages() -> None:
     tracemalloc.stop()
     assert delivered > 20_000_000
     assert peak < 8_000_000
+
+
+@pytest.mark.parametrize(("options", "trusted"), [({"sslRootCert": "server.pem"}, True), ({}, False)])
+def test_an_api_with_a_certificate_of_the_departments_own_is_believed_where_the_contract_brings_it(
+    options: dict[str, str], trusted: bool, tmp_path: Path
+) -> None:
+    files = certificate(tmp_path, "api.civil.example", datetime.now(UTC))
+    with http_server(lambda *_: (200, b'[{"id": 1}]'), tls=files) as port:
+        source = Source("rest", f"https://api.civil.example:{port}", "x", options=options)
+        guard = Guard(resolve=lambda _host, _port: ("127.0.0.1",))
+        with open_source(source, secret=str, root=tmp_path, guard=guard) as api:
+            if trusted:
+                assert api.sample("x", 1).num_rows == 1
+            else:
+                with pytest.raises(SourceDenied, match="certificate"):
+                    api.probe()
