@@ -1,7 +1,12 @@
 """Rows of text into Arrow batches: the one form in which all connectors hand records on."""
 
+import queue
+import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -9,6 +14,7 @@ from schemas.errors import SourceDamaged
 
 ROWS = 8_192
 ROW = "_row"
+T = TypeVar("T")
 
 
 def text_schema(names: Sequence[str], types: Sequence[str] = ()) -> pa.Schema:
@@ -29,6 +35,44 @@ def text_batches(rows: Iterable[Sequence[str | None]], schema: pa.Schema) -> Ite
                 "a text value holds half a character (a lone surrogate)", todo="correct the record at the source"
             ) from None
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def ahead(items: Iterator[T], room: int = 3) -> Iterator[T]:
+    """The items, produced by a thread up to `room` ahead of their use; its error is raised here, and it ends when this does."""
+    waiting: queue.Queue[T | _End] = queue.Queue(room)
+    left = threading.Event()
+
+    def put(item: "T | _End") -> bool:
+        while not left.is_set():
+            with suppress(queue.Full):
+                waiting.put(item, timeout=0.2)
+                return True
+        return False
+
+    def produce() -> None:
+        try:
+            if all(put(item) for item in items):
+                put(_End())
+        except Exception as error:  # noqa: BLE001 - raised again by who takes the items
+            put(_End(error))
+
+    thread = threading.Thread(target=produce, name="read-ahead", daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := waiting.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        left.set()
+        thread.join()
+
+
+@dataclass(frozen=True)
+class _End:
+    """The end of the items, or what ended them."""
+
+    error: Exception | None = None
 
 
 def numbered(names: Sequence[str], rows: Iterable[Sequence[str | None]], where: str) -> Iterator[pa.RecordBatch]:

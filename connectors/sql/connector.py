@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +17,7 @@ from connectors.interface import Closing, Part, Probe, Reading, SourceColumn
 from connectors.pace import paced
 from connectors.sql import introspection
 from connectors.sql.address import address, engine, shown
-from connectors.sql.dialect import Dialect, numeric
+from connectors.sql.dialect import Dialect, numeric, typed
 from connectors.sql.faults import told
 from connectors.sql.sessions import session
 from schemas.contract import Column, Source
@@ -86,7 +88,7 @@ class SqlConnector(Closing):
             release = stack.pop_all().close
         self._open.callback(release)
         return Reading(
-            lambda _: iter([self._part(dialect, target, cursor, last)]),
+            lambda _: self._parts(dialect, target, columns, cursor, last),
             complete=last is None and self.source.sync != "append",
             consistent=consistent,
             mark=newest.to_json() if newest else watermark if cursor else None,
@@ -100,17 +102,29 @@ class SqlConnector(Closing):
         if self._engine is not None:
             self._engine.dispose()
 
-    def _part(
-        self, dialect: Dialect, target: introspection.Table, cursor: SourceColumn | None, last: Bound | None
-    ) -> Part:
-        sql, schema = self._select(dialect, target)
+    def _parts(
+        self,
+        dialect: Dialect,
+        target: introspection.Table,
+        columns: Sequence[Column],
+        cursor: SourceColumn | None,
+        last: Bound | None,
+    ) -> Iterator[Part]:
+        """One part, or a further one from the batch on whose values ask for another schema; all bear the table's name."""
+        sql, plain = self._select(dialect, target)
         parameters: tuple[Value, ...] = ()
         if cursor and last:
             sql += f" WHERE {self._quote(cursor)} >= \0 OR {self._quote(cursor)} IS NULL"
             sql = sql.replace("%", "%%") if dialect.mark == "%s" else sql
             sql = sql.replace("\0", dialect.mark)
             parameters = (start(last, self.source.lag),)
-        return Part(target.name, "parquet", batches=self._stream(dialect, sql, parameters, schema), schema=schema)
+        schema = typed(plain, dialect, target.columns, columns)
+        none = True
+        for shape, batches in groupby(self._stream(dialect, sql, parameters, schema), attrgetter("schema")):
+            none = False
+            yield Part(target.name, "parquet", batches=batches, schema=shape)
+        if none:
+            yield Part(target.name, "parquet", batches=iter(()), schema=schema)
 
     def _stream(
         self, dialect: Dialect, sql: str, parameters: tuple[Value, ...], schema: pa.Schema

@@ -29,6 +29,7 @@ from sqlalchemy.types import TypeEngine
 from schemas import contract as described
 from schemas.contract import Contract
 from schemas.errors import Invalid
+from schemas.types import longest
 
 LONGEST = 4000
 KEY_LENGTH = 255
@@ -84,7 +85,7 @@ def _column(one: described.Column, *, unique: bool) -> Column[Any]:
 
 
 def _type(one: described.Column, *, keyed: bool) -> TypeEngine[Any]:
-    length = one.max_length or (KEY_LENGTH if keyed else None)
+    length = longest(one) or (KEY_LENGTH if keyed else None)
     kinds: dict[described.LogicalType, TypeEngine[Any]] = {
         "string": String(length) if length and length <= LONGEST else Text(),
         "integer": BigInteger(),

@@ -1,12 +1,14 @@
 """What the connector needs of one database product."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import pyarrow as pa
 
 from connectors.bounds import Horizon, Value
 from connectors.interface import SourceColumn
+from schemas.contract import Column
 
 
 class Dialect(Protocol):
@@ -26,6 +28,9 @@ class Dialect(Protocol):
     def expression(self, column: SourceColumn, quoted: str, /) -> str:
         """The SQL that shows a column's value as text without loss."""
 
+    def type(self, column: SourceColumn, /) -> pa.DataType:
+        """The Arrow type in which `rows` can give the column exactly; text where there is none."""
+
     def zone(self, column: SourceColumn, zone: str, /) -> str:
         """The time zone in which the session shows this column's zoneless timestamps; `zone` is the source's."""
 
@@ -33,10 +38,30 @@ class Dialect(Protocol):
         """The greatest cursor value in the snapshot, None if there is none."""
 
     def rows(self, sql: str, parameters: tuple[Value, ...], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        """The rows of a query as text batches of `schema`, streamed."""
+        """The rows of a query, streamed as batches of `schema`; a column whose values do not fit its type turns to text on the way."""
 
     def close(self) -> None:
         """End the session, in the middle of a stream too."""
+
+
+def typed(plain: pa.Schema, dialect: Dialect, columns: Sequence[SourceColumn], wanted: Sequence[Column]) -> pa.Schema:
+    """The text schema with the server's own types where the contract's column takes them as they stand, without a code map or format."""
+    kinds = {c.source: c.type for c in wanted if not c.codes and not c.format}
+    fields = []
+    for field, column in zip(plain, columns, strict=True):
+        found = dialect.type(column)
+        fields.append(field.with_type(found) if _KINDS[_kind(found)] == kinds.get(column.name) else field)
+    return pa.schema(fields)
+
+
+_KINDS = {
+    "int64": "integer", "double": "number", "decimal128": "decimal", "date32": "date", "timestamp": "timestamp", "bool": "boolean",
+    "string": "string",
+}  # fmt: skip
+
+
+def _kind(found: pa.DataType) -> str:
+    return re.split(r"[\[(]", str(found))[0]
 
 
 def numeric(column: SourceColumn) -> bool:

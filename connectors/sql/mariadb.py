@@ -75,6 +75,10 @@ class MariaDb:
             return f"CONCAT({quoted}, '+00:00')"
         return f"{quoted} + 0" if column.type.startswith("BIT") else quoted
 
+    def type(self, _column: SourceColumn, /) -> pa.DataType:
+        """Text."""
+        return pa.string()
+
     def zone(self, column: SourceColumn, zone: str, /) -> str:
         """UTC for a TIMESTAMP, the source's own for a DATETIME."""
         return "UTC" if column.type.startswith("TIMESTAMP") else zone

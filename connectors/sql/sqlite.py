@@ -39,6 +39,10 @@ class Sqlite:
         """The column itself; `_text` makes it text."""
         return quoted
 
+    def type(self, _column: SourceColumn, /) -> pa.DataType:
+        """Text."""
+        return pa.string()
+
     def zone(self, _column: SourceColumn, zone: str, /) -> str:
         """The source's own."""
         return zone

@@ -11,7 +11,7 @@ WIDE = "repeat('x', 100)"
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connectors.sql.postgres.BLOCK", 1 << 16)
+    monkeypatch.setattr("connectors.sql.copying.BLOCK", 1 << 16)
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_a_sqlite_text_that_is_no_utf8_stops_the_read(tmp_path) -> None:
 
 
 def test_only_the_first_rows_of_a_block_border_are_not_lost(postgres_stage: PostgresStage, monkeypatch) -> None:
-    monkeypatch.setattr("connectors.sql.postgres.BLOCK", 64)
+    monkeypatch.setattr("connectors.sql.copying.BLOCK", 64)
     postgres_stage.execute(
         "CREATE TABLE records AS SELECT i::text AS id, NULL::text AS note FROM generate_series(1, 500) AS i"
     )
