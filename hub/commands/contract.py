@@ -1,11 +1,11 @@
-"""hub contract …: check, apply, list, show and compare contracts, and draft the first one from a live source."""
+"""hub contract …: check, apply, list, show and compare contracts."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hub import drafting, registry
+from hub import registry
 from hub.commands import contract_life
 from hub.commands.common import Dataset, Json, hub, output
 from ledger import contracts
@@ -86,15 +86,7 @@ def diff_(path: Annotated[Path, typer.Argument(help="a contract file")], as_json
         output(as_json).say(f"version {new.version} → wanted {wanted}")
 
 
-@app.command()
-def draft(
-    url: Annotated[str, typer.Argument(help="SQLAlchemy URL without password, or a CSV, XLSX or JSON lines file")],
-    table: Annotated[str, typer.Option("--table", "-t", help="table (for a file: leave out)")] = "",
-    dataset: Annotated[str, typer.Option(help="name of the new dataset")] = "",
-    secret: Annotated[str | None, typer.Option(help="where the password is: env:NAME or file:PATH")] = None,
-) -> None:
-    """Write a first contract from a live source: columns, types, keys, and the data elements the values look like."""
-    output(False).raw(drafting.draft(hub(), url, table, dataset=dataset, secret=secret))
-
-
-contract_life.add_to(app)
+def add_to(root: typer.Typer) -> None:
+    """Hang these commands on the root command."""
+    contract_life.add_to(app)
+    root.add_typer(app, name="contract")

@@ -25,3 +25,8 @@ def discard(
 ) -> None:
     """Set a batch aside that keeps later ones from being published; no read takes it any more."""
     output(as_json).record(pushes.discard(hub(), dataset, receipt, reason))
+
+
+def add_to(root: typer.Typer) -> None:
+    """Hang these commands on the root command."""
+    root.add_typer(app, name="inbox")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from city_bench import CITY, hub_at
 
-from hub import drafting, registry
+from hub import drafting, registry, sources
 from hub.core import Hub
 from ledger import contracts
 from schemas import odcs
@@ -149,7 +149,7 @@ def test_a_contract_drafted_from_a_gb18030_file_knows_the_citizen_ids_and_can_be
     names = ("张三", "李四", "王䶮", "赵小燕", "欧阳文", "孙伟", "周敏")
     lines = ["证件号,姓名,金额", *(f"{ids[i % 3]},{names[i % 7]},{i}" for i in range(42))]
     file.write_bytes("\n".join(lines).encode("gb18030"))
-    text = drafting.draft(hub, str(file), "", dataset="roster", secret=None)
+    text = drafting.draft(hub, sources.find(hub, str(file)), dataset="roster")
     path = tmp_path / "roster.odcs.yaml"
     path.write_text(text, encoding="utf-8")
     (applied,) = registry.apply(hub, (path,))
@@ -159,7 +159,7 @@ def test_a_contract_drafted_from_a_gb18030_file_knows_the_citizen_ids_and_can_be
 
 def test_a_draft_takes_no_password_in_an_address(hub: Hub) -> None:
     with pytest.raises(Invalid, match="holds a password") as error:
-        drafting.draft(hub, "postgresql://reader:hunter2@db/police", "people", dataset="", secret=None)
+        sources.find(hub, "postgresql://reader:hunter2@db/police", "people")
     assert "hunter2" not in str(error.value)
 
 
@@ -170,4 +170,4 @@ def test_a_draft_of_a_database_asks_for_the_table_by_naming_them(hub: Hub) -> No
     with sqlite3.connect(hub.settings.drops / "p.db") as db:
         db.execute("CREATE TABLE 人口 (a)")
     with pytest.raises(Invalid, match="人口"):
-        drafting.draft(hub, "sqlite:///p.db", "", dataset="", secret=None)
+        drafting.draft(hub, sources.find(hub, "sqlite:///p.db"))
