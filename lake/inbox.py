@@ -64,9 +64,11 @@ class Door:
         """
         self._check(complete)
         place = folder(self.lake, self.dataset)
-        for name in ("arriving", "batches", "receipts"):
-            make_folder(place / name)
-        return Arrival(self, place, hashlib.sha256(f"{self.client}\0{key}".encode()).hexdigest()[:32], media, complete)
+        with _storing():
+            for name in ("arriving", "batches", "receipts"):
+                make_folder(place / name)
+            digest = hashlib.sha256(f"{self.client}\0{key}".encode()).hexdigest()[:32]
+            return Arrival(self, place, digest, media, complete)
 
     def _check(self, complete: bool) -> None:
         if self.sync == "snapshot" and not complete:

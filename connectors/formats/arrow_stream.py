@@ -1,7 +1,7 @@
 """Arrow IPC streams: what a department may push; the columns' own types are kept.
 
 The bytes come from outside, so nothing is believed: plain columns only (a dictionary, a view or a nested column can make gigabytes of
-a few bytes), no compressed buffers, every batch validated whole, the end mark where the bytes end.
+a few bytes), no compressed buffers, every batch validated whole, no more bytes in it than came, the end mark where they end.
 """
 
 import mmap
@@ -39,35 +39,45 @@ def arrow_stream(file: BinaryIO, where: str) -> Iterator[pa.RecordBatch]:
 
 def _batches(file: BinaryIO, where: str) -> Iterator[pa.RecordBatch]:
     """The stream's batches as they were written, after an empty one."""
-    count = 0
+    count = size = 0
     try:
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        with pa.BufferReader(pa.py_buffer(mapped)) as reader:
-            messages = pa.ipc.MessageReader.open_stream(reader)
-            schema = pa.ipc.read_schema(messages.read_next_message()).remove_metadata()
+        content = pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        _check_messages(content, where)
+        with pa.ipc.open_stream(pa.BufferReader(content)) as reader:
+            schema = reader.schema.remove_metadata()
             _check_columns(schema, where)
             yield pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
-            for message in messages:
-                if message.type != "record batch" or _is_compressed(memoryview(message.metadata)):
-                    raise SourceDamaged(f"{where}: batch {count + 1} is compressed, or no batch of rows", todo=_AGAIN)
-                batch = pa.ipc.read_record_batch(message, schema)
+            for batch in reader:
                 batch.validate(full=True)
+                size += batch.nbytes
+                if size > content.size:
+                    raise SourceDamaged(f"{where}: columns share their bytes in batch {count + 1}", todo=_AGAIN)
                 count += 1
-                yield batch
-            if reader.tell() != len(mapped) or mapped[-len(END) :] != END:
-                raise SourceDamaged(f"{where}: no end mark where the stream ends, after batch {count}", todo=_AGAIN)
-    except (pa.ArrowException, OSError, StopIteration, struct.error):
+                yield batch.replace_schema_metadata()
+    except (pa.ArrowException, OSError, StopIteration, struct.error, ValueError):
         raise SourceDamaged(f"{where} is no whole Arrow stream: unreadable after batch {count}", todo=_AGAIN) from None
+
+
+def _check_messages(content: pa.Buffer, where: str) -> None:
+    """See that there are plain batches up to an end mark, and nothing behind it; they are not decoded yet."""
+    reader = pa.BufferReader(content)
+    messages = pa.ipc.MessageReader.open_stream(reader)
+    for place, message in enumerate(messages):
+        wanted = "record batch" if place else "schema"
+        if message.type != wanted or (place and _is_compressed(memoryview(message.metadata))):
+            raise SourceDamaged(f"{where}: message {place + 1} is compressed, or no batch of rows", todo=_AGAIN)
+    if reader.tell() != content.size or content[-len(END) :].to_pybytes() != END:
+        raise SourceDamaged(f"{where}: no end mark where the stream ends", todo=_AGAIN)
 
 
 def _check_columns(schema: pa.Schema, where: str) -> None:
     if not schema.names:
         raise SourceDamaged(f"{where} has no columns", todo=_AGAIN)
     check_names(schema.names, where)
-    for number_, field in enumerate(schema, 1):
+    for place, field in enumerate(schema, 1):
         if not any(is_plain(field.type) for is_plain in _PLAIN):
             raise SourceDamaged(
-                f"{where}: column {number_} is of a type that is not plain (text, number, date, time, true or false)",
+                f"{where}: column {place} is of a type that is not plain (text, number, date, time, true or false)",
                 todo=_AGAIN,
             )
 
