@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from lake.durable import make_folder, sync_folder, write_atomically
 from schemas.errors import SourceDamaged
 
 MANIFEST = "manifest.json"
+ROW_GROUP = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -150,18 +152,18 @@ class _Hashing(io.RawIOBase):
 
 
 def _land_part(target: Path, part: Part, progress: Callable[[int], None]) -> Landed:
-    temporary = target / ".part.tmp"
+    temporary = target / f".{uuid.uuid4().hex}.tmp"  # two tries of one run must not share it
     sink = _Hashing(temporary, progress)
     rows = -1
     media: Media = part.media
     if part.batches is not None and part.schema is not None:
         media, rows = "parquet", 0
         with pq.ParquetWriter(
-            pa.PythonFile(sink, mode="w"), part.schema, compression="zstd", compression_level=1
+            pa.PythonFile(sink, mode="w"), part.schema, compression="zstd", compression_level=1, use_dictionary=False
         ) as writer:
-            for batch in part.batches:
-                writer.write_batch(batch)
-                rows += batch.num_rows
+            for group in _row_groups(part.batches):
+                writer.write_table(group, row_group_size=group.num_rows)
+                rows += group.num_rows
     elif part.chunks is not None:
         for chunk in part.chunks:
             sink.write(chunk)
@@ -170,6 +172,19 @@ def _land_part(target: Path, part: Part, progress: Callable[[int], None]) -> Lan
     name = f"{digest[:32]}.{media}"
     temporary.replace(target / name)
     return Landed(part.name, name, media, sink.bytes, digest, rows)
+
+
+def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The batches in tables of at least `ROW_GROUP` bytes, but for the last: each becomes one row group."""
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        if batch.num_rows:
+            held.append(batch)
+        if sum(b.nbytes for b in held) >= ROW_GROUP:
+            yield pa.Table.from_batches(held)
+            held = []
+    if held:
+        yield pa.Table.from_batches(held)
 
 
 def _sha256(path: Path) -> str:
