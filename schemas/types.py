@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LISTED = 60
 """Code lists longer than this are named in a JSON Schema, not spelled out."""
 
+_UNBOUNDED = ("person_name", "email")
 _JSON: dict[LogicalType, dict[str, str]] = {
     "string": {"type": "string"},
     "integer": {"type": "integer"},
@@ -68,6 +69,20 @@ def arrow(column: Column) -> "pa.DataType":
         "boolean": pa.bool_(),
     }
     return types[column.type]
+
+
+def longest(column: Column) -> int | None:
+    """The greatest length of the column's published texts; None where nothing holds them to one.
+
+    The contract's own bound, else that of the enum, else that of a data element whose form or code list admits no longer value.
+    """
+    if column.type != "string" or column.max_length is not None:
+        return column.max_length
+    if column.enum:
+        return max(map(len, column.enum))
+    element = ELEMENTS.get(column.element or "")
+    bounded = element and (element.codes or element.reading in FORMS) and element.reading not in _UNBOUNDED
+    return _extent(element.format)[1] if element and bounded else None
 
 
 def json_schema(column: Column) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from schemas import masking, suggest, types, values
 from schemas.codes import code_list
 from schemas.contract import Claim
 from schemas.elements import ELEMENTS, Element
-from schemas.errors import NotFound, Stop
+from schemas.errors import Invalid, NotFound
 from schemas.findings import FORMS
 
 element_app = typer.Typer(no_args_is_help=True, help="数据元 data elements: what columns mean, and what values must be")
@@ -71,7 +71,7 @@ def element_check(element: ElementId, as_json: Json = False) -> None:
         )  # fmt: skip
     output(as_json).table(f"{found.id} {found.zh}", rows, empty="no value came on standard input")
     if any(row["errors"] or not row["read"] for row in rows):
-        raise Stop("some values have errors", todo=f"see its form: hub element show {found.id}")
+        raise Invalid("some values have errors", todo=f"see its form: hub element show {found.id}")
 
 
 @element_app.command("suggest")
@@ -139,7 +139,7 @@ def authority_check(as_json: Json = False) -> None:
         "declared otherwise than confirmed", rows, empty="every declared field begins with its source of record"
     )
     if rows:
-        raise Stop(
+        raise Invalid(
             f"{len(rows)} fields do not begin with their source of record", todo="order the sources in subjects/*.yaml"
         )
 
