@@ -20,7 +20,7 @@ from typing import Any
 from hub import pipeline
 from hub.core import Hub
 from hub.steps import SEQ_BITS, delivered, deliveries, facts_of, judged, view_of, work_folder, working
-from lake import changes, current, landing, quarantine
+from lake import changes, crash, current, landing, quarantine
 from lake.current import literal
 from lake.durable import make_folder, sync_file, sync_folder
 from lake.history import History
@@ -68,7 +68,9 @@ def replay(hub: Hub, dataset: str, *, since: int, owner: str, accept_deletions: 
         for load in loads[since - 1 :]:
             _repeat(hub, run, scratch, load)
         commit = _publish(hub, run, contract, scratch, loads, since, accept_deletions)
+        crash.point("tell.before")
         pipeline.tell(hub, contract, commit)
+        crash.point("tell.after")
         shutil.rmtree(work_folder(hub, run), ignore_errors=True)
     return runs.find(hub.ledger, run.run)
 
@@ -188,6 +190,7 @@ def _publish(
         current.create_view(con, scratch.lake, contract, "wanted")
         first = run.landing << SEQ_BITS
         found = changes.restate(con, hub.lake, contract, load=run.load, run=run.run, first_seq=first)
+        crash.point("append.written")
         _hold_if_too_many(contract, head.rows, found.counts["deleted"], accept_deletions)
         if scratch.counts:
             _record(hub, con, run, contract, scratch, loads[since - 1].landing)
