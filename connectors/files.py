@@ -26,8 +26,9 @@ from connectors.detection import Sample, detect
 from connectors.encodings import shown
 from connectors.formats import KINDS, inside
 from connectors.formats.archives import ARCHIVES, members
+from connectors.formats.columnar import counted
 from connectors.guard import Guard
-from connectors.interface import Closing, Media, Part, Probe, Reading, SourceColumn
+from connectors.interface import Closing, Media, Part, Probe, Reading, Rows, SourceColumn
 from connectors.options import options
 from connectors.spool import spooled
 from connectors.stores import State, open_store
@@ -65,11 +66,12 @@ class FileConnector(Closing):
         if not there:
             raise self._missing(self.source.table)
         where = f"{self.store.where.rstrip('/')}/{self.source.table}"
-        note = ""
+        encoding = None
         if self._guesses():
             with self._start(there[-1]) as file:
-                note = f"encoding found out: {shown(detect(file))}"
-        return Probe(where, self.source.kind, there, note)
+                encoding = detect(file)
+        note = f"encoding found out: {shown(encoding)}" if encoding else ""
+        return Probe(where, self.source.kind, there, note, self._rows(there[-1]), encoding)
 
     def tables(self) -> tuple[str, ...]:
         """The files that match, by name, sorted."""
@@ -159,6 +161,18 @@ class FileConnector(Closing):
                     None, (reading.note, f"{name} is taken for {shown(sample.encoding())}, as no encoding is stated")
                 )
             )
+
+    def _rows(self, name: str) -> dict[str, Rows]:
+        """How many records the newest file has: as Parquet says, or by the length of a text file's first lines."""
+        media, size = self._media(name), self.store.state(name).size
+        if media == "parquet" and self.store.where == "file://":
+            with self.store.whole(name) as file:
+                return {name: Rows(counted(file, name))}
+        if media not in ("csv", "jsonl") or not size:
+            return {}
+        start = next(self.store.chunks(name), b"")
+        lines = start.count(b"\n") + (len(start) == size and not start.endswith(b"\n"))
+        return {name: Rows(max(lines * size // len(start) - (media == "csv"), 0), exact=False)}
 
     def _guesses(self) -> bool:
         return self.source.kind == "csv" and not self.source.encoding

@@ -41,7 +41,7 @@ class Rows:
 class Probe:
     """A source that answered: where it is (without credentials), what it is, and what a person should know of it.
 
-    `rows` holds the tables whose size could be had cheaply.
+    `rows` holds the tables whose size could be had cheaply, `encoding` what a text file's was found out to be (Python's name).
     """
 
     where: str
@@ -49,6 +49,7 @@ class Probe:
     tables: tuple[str, ...]
     note: str = ""
     rows: Mapping[str, Rows] = field(default_factory=dict)
+    encoding: str | None = None
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from connectors.bounds import Bound, Horizon, bound, rank, start
 from connectors.client import Client
 from connectors.formats.objects import flatten
 from connectors.guard import ANYWHERE, Guard
-from connectors.interface import Closing, Part, Probe, Reading, SourceColumn
+from connectors.interface import Closing, Part, Probe, Reading, Rows, SourceColumn
 from connectors.options import number, options
 from connectors.paging import Page, Pagination, Params, pages
 from connectors.recordpath import check, records, value
@@ -81,8 +81,8 @@ class RestConnector(Closing):
     def probe(self) -> Probe:
         """Ask for the first page."""
         page = next(self._pages(self.client, None))
-        stated = "" if page.total is None else f"{page.total} records stated"
-        return Probe(self.client.where, "HTTP API", self.tables(), stated)
+        rows = {} if page.total is None else {self.source.table: Rows(page.total)}
+        return Probe(self.client.where, "HTTP API", self.tables(), rows=rows)
 
     def tables(self) -> tuple[str, ...]:
         """The one endpoint that the source names: an API lists no others."""

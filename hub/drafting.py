@@ -1,14 +1,12 @@
 """Drafting a contract from a live source: connect, look at columns and a sample, guess the data elements, write ODCS."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 from hub import sources
 from hub.core import Hub
 from hub.sources import Address
 from schemas.draft import Described, draft_yaml
-from schemas.errors import SourceDamaged
 
 SAMPLE_ROWS = 2000
 
@@ -29,19 +27,13 @@ def draft(hub: Hub, address: Address, *, dataset: str = "") -> str:
 
 
 def _look(hub: Hub, address: Address) -> tuple[list[Described], Address]:
-    """Columns with sample values; a file that is not UTF-8 is looked at as GB 18030, and the draft says so."""
-    try:
-        return _columns(hub, address), address
-    except SourceDamaged:
-        if address.source.kind != "csv" or address.source.encoding:
-            raise
-    custom = {"property": "encoding", "value": "gb18030", "vendor": "cityhub"}
-    other = replace(
-        address,
-        source=replace(address.source, encoding="gb18030"),
-        server={**address.server, "customProperties": [*address.server.get("customProperties", ()), custom]},
-    )
-    return _columns(hub, other), other
+    """Columns with sample values; what a text file's encoding was found out to be stands in the draft."""
+    if address.source.kind == "csv":
+        with address.open(hub) as opened:
+            encoding = opened.probe().encoding
+        if encoding not in (None, "utf-8"):
+            address = address.with_property("encoding", encoding)
+    return _columns(hub, address), address
 
 
 def _columns(hub: Hub, address: Address) -> list[Described]:

@@ -6,7 +6,7 @@ An address is the name of a dataset in force, a database URL without password, a
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from connectors.interface import Connector, Probe
@@ -46,14 +46,13 @@ class Address:
 
     def with_options(self, given: Mapping[str, Any]) -> "Address":
         """The same source under these connector options."""
-        if not given:
-            return self
-        options = {**self.source.options, **given}
-        kept = [p for p in self.server.get("customProperties", ()) if p["property"] != "options"]
-        custom = [*kept, _custom("options", options)]
-        return replace(
-            self, source=replace(self.source, options=options), server={**self.server, "customProperties": custom}
-        )
+        return self.with_property("options", {**self.source.options, **given}) if given else self
+
+    def with_property(self, name: Literal["options", "encoding"], value: Any) -> "Address":
+        """The same source with this property, in the server block too."""
+        kept = [p for p in self.server.get("customProperties", ()) if p["property"] != name]
+        server = {**self.server, "customProperties": [*kept, _custom(name, value)]}
+        return replace(self, source=replace(self.source, **{name: value}), server=server)
 
 
 def find(

@@ -10,6 +10,14 @@ from connectors.batches import ROWS, check_names, number, numbered_schema
 from schemas.errors import SourceDamaged
 
 
+def counted(file: BinaryIO, where: str) -> int:
+    """How many rows the file says that it has."""
+    try:
+        return int(pq.read_metadata(file).num_rows)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _unreadable(where, error) from None
+
+
 def parquet(file: BinaryIO, where: str) -> Iterator[pa.RecordBatch]:
     """The file's rows, row group by row group."""
     first = 1
@@ -27,8 +35,10 @@ def parquet(file: BinaryIO, where: str) -> Iterator[pa.RecordBatch]:
             raise SourceDamaged(
                 f"{where}: a text value after record {first - 1} is not UTF-8", todo="ask for the file again"
             ) from None
-        raise SourceDamaged(
-            f"{where} is no readable Parquet file ({type(error).__name__})", todo="ask for the file again"
-        ) from None
+        raise _unreadable(where, error) from None
     if first == 1:
         yield pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
+
+
+def _unreadable(where: str, error: Exception) -> SourceDamaged:
+    return SourceDamaged(f"{where} is no readable Parquet file ({type(error).__name__})", todo="ask for the file again")

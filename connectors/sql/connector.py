@@ -20,6 +20,7 @@ from connectors.sql.address import address, engine, shown
 from connectors.sql.dialect import Dialect, numeric, typed
 from connectors.sql.faults import told
 from connectors.sql.sessions import session
+from connectors.sql.sizes import sizes
 from schemas.contract import Column, Source
 from schemas.errors import SourceMissing
 
@@ -56,7 +57,8 @@ class SqlConnector(Closing):
         with told(self.where, self.engine), closing(session(self.engine, self.clock)) as dialect:
             note = dialect.horizon().remark(self.clock()) if self.source.sync == "incremental" else ""
         version = ".".join(map(str, getattr(self.engine.dialect, "server_version_info", None) or ()))
-        return Probe(self.where, f"{self.engine.dialect.name} {version}".strip(), there, note)
+        rows = sizes(self.engine, self.where, there)
+        return Probe(self.where, f"{self.engine.dialect.name} {version}".strip(), there, note, rows)
 
     def tables(self) -> tuple[str, ...]:
         """Tables and views of the default schema by name, those of PostgreSQL's other schemas as `schema.table`."""

@@ -1,6 +1,6 @@
 """Names from the database itself: the only ones that are ever put into SQL, and always quoted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -41,13 +41,22 @@ def table(engine: Engine, where: str, wanted: str) -> Table:
     with _inspector(engine, where) as inspector:
         schema, name = _resolve(inspector, wanted)
         if name:
-            quoted = f"{quote(engine, schema)}.{quote(engine, name)}" if schema else quote(engine, name)
-            return Table(schema, name, quoted, _columns(inspector, engine, name, schema))
+            return Table(schema, name, _quoted(engine, schema, name), _columns(inspector, engine, name, schema))
     there = tables(engine, where)
     raise SourceMissing(
         f"{where} has no table {wanted} (it has: {', '.join(there[:20]) or 'none that the account may see'})",
         todo="correct the table's physicalName in the contract, or the account's rights",
     )
+
+
+def quoted(engine: Engine, where: str, names: Sequence[str]) -> dict[str, str]:
+    """The quoted form of tables by the names that `tables` gave, whether or not their columns can be told."""
+    with _inspector(engine, where) as inspector:
+        return {name: _quoted(engine, *_resolve(inspector, name)) for name in names}
+
+
+def _quoted(engine: Engine, schema: str | None, name: str) -> str:
+    return f"{quote(engine, schema)}.{quote(engine, name)}" if schema else quote(engine, name)
 
 
 def quote(engine: Engine, name: str) -> str:
