@@ -20,12 +20,14 @@ def upkeep(hub: Hub) -> dict[str, Any]:
         lake_upkeep.clean_landing(hub.lake, contract, now=hub.clock(), running=lambda: runs.unfinished(hub.ledger))
         for contract in applied.values()
     )
+    tries = sum(lake_upkeep.clean_history(hub.lake, name, now=hub.clock()) for name in applied)
     pipeline.clear_work(hub)
     late = notify.find_late(hub, applied)
     return {
         "told": told,
         "bases": bases,
         "landings removed": cleaned,
+        "tries removed": tries,
         "batches removed": sum(pushes.clean(hub, contract) for contract in applied.values()),
         "late": list(late),
         "messages sent": notify.send(hub),

@@ -2,8 +2,10 @@
 
 `refresh_base` compacts the newest rows up to the head into one file once the tail has grown to a fifth of the table.
 `clean_landing` removes landings past the contract's retention, and interrupted ones that no run will finish.
+`clean_history` removes data files of tries that never were committed and never can be.
 """
 
+import re
 import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -11,12 +13,13 @@ from pathlib import Path
 
 import duckdb
 
-from lake import base, current, landing
+from lake import base, current, history, landing
 from lake.current import literal
 from lake.durable import make_folder, sync_file, sync_folder
 from lake.history import History
 from schemas.contract import Contract
 
+_TRY = re.compile(r"load-(\d{9})-.+\.parquet")
 TAIL_SHARE = 0.2
 KEPT_BASES = 2
 
@@ -67,3 +70,23 @@ def clean_landing(lake: Path, contract: Contract, *, now: datetime, running: Cal
             shutil.rmtree(folder)
             removed += 1
     return removed
+
+
+def clean_history(lake: Path, dataset: str, *, now: datetime, grace: timedelta = timedelta(days=1)) -> int:
+    """Remove data files that no commit names and that none can name any more; returns how many.
+
+    A try's file bears the number of the load it was written for, and a load n is committed only while the table is at n-1. So a file of a
+    load that is published already, and that no commit ever named, is nobody's; one of the next load is left alone.
+    """
+    folder = history.folder(lake, dataset)
+    tries = {f: int(found[1]) for f in folder.glob("load-*.parquet") if (found := _TRY.fullmatch(f.name))}
+    table = History(lake, dataset)
+    known = {f.path.name for f in table.files()}
+    old = (now - grace).timestamp()
+    idle = [f for f, load in tries.items() if f.name not in known and load <= table.number and f.stat().st_mtime < old]
+    if idle:
+        log = "".join(entry.read_text(encoding="utf-8") for entry in (folder / "_delta_log").glob("*.json"))
+        idle = [f for f in idle if f.name not in log]
+    for file in idle:
+        file.unlink()
+    return len(idle)
