@@ -50,9 +50,9 @@ def landed(hub: Hub, dataset: str, run: str) -> landing.Manifest:
 
 
 def deliveries(hub: Hub, contract: Contract, manifest: landing.Manifest) -> Iterator[Delivery]:
-    """A landing's files, decoded as they are asked for."""
+    """A landing's files, an archive's members each for itself, decoded as they are asked for."""
     for file, path in landing.files(hub.lake, manifest):
-        yield file.source, connectors.decode(path, file.media, contract.source, name=file.source)
+        yield from connectors.deliveries(path, file.media, contract.source, name=file.source)
 
 
 def judged(

@@ -6,6 +6,7 @@ What ODCS lacks is in `customProperties` with `vendor: cityhub`, listed in `docs
 import re
 from datetime import date
 from typing import Any
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas import meaning
@@ -103,7 +104,7 @@ class _Reader:
             title=self.text(doc.get("name"), "name", "name: 常住人口基本信息"),
             title_en=str(custom(doc, "nameEn") or dataset.replace("_", " ")),
             version=self.text(doc.get("version"), "version", "version: 1.0.0"),
-            status=str(doc.get("status") or "active"),
+            status=self.status(),
             provider=self.text(doc.get("tenant"), "tenant", "tenant: 市公安局"),
             provider_en=str(custom(doc, "providerEn") or doc.get("tenant") or ""),
             provider_code=provider_code,
@@ -207,6 +208,7 @@ class _Reader:
             min_length=options.get("minLength"),
             max_length=options.get("maxLength"),
             pattern=options.get("pattern"),
+            deprecated=bool(node.get("deprecated")),
             minimum=_bound(options.get("minimum")),
             maximum=_bound(options.get("maximum")),
             classification=str(node.get("classification") or "L2"),
@@ -277,10 +279,10 @@ class _Reader:
             sync=sync,
             cursor=cursor,
             lag=int(custom(server, "lagSeconds", 0) or 0),
-            encoding="utf-8" if kind == "push" else custom(server, "encoding"),
+            encoding="utf-8" if kind == "push" else server.get("encoding") or custom(server, "encoding"),
             timezone=self.timezone(str(custom(server, "timeZone", "Asia/Shanghai"))),
             secret=custom(server, "secretRef"),
-            options=dict(custom(server, "options", {}) or {}),
+            options=_file_options(server) | dict(custom(server, "options", {}) or {}),
             windows=self.windows(custom(server, "pullWindows", ()) or ()),
             rows_per_second=self.positive(custom(server, "rowsPerSecond"), "rowsPerSecond", kind),
             statement_seconds=self.positive(custom(server, "statementSeconds"), "statementSeconds", kind) or 7200,
@@ -322,8 +324,9 @@ class _Reader:
             if server.get("schema"):
                 table = f"{server['schema']}.{table}"
             return "sql", f"{SQL_TYPES[kind]}://{server.get('host')}{port}/{server.get('database')}", table
-        if kind == "local" and server.get("format") in FILE_FORMATS:
-            return FILE_FORMATS[server["format"]], "file://", str(server.get("path") or "")
+        files = _files(kind, server)
+        if files and server.get("format") in FILE_FORMATS:
+            return FILE_FORMATS[server["format"]], *files
         if kind == "api":
             return "rest", str(server.get("location") or ""), table
         url = str(custom(server, "url", ""))
@@ -334,13 +337,15 @@ class _Reader:
         self.wrong(
             "servers[0].type",
             f"{kind!r} with format {server.get('format')!r} has no connector",
-            "postgres, mysql, local with format csv|xlsx|jsonl|parquet, api, or custom with url: sqlite:///… or kind: push",
+            "postgres, mysql, local, sftp or s3 with format csv|xlsx|jsonl|parquet, api, or custom with url: sqlite:///… or kind: push",
         )
         return "csv", "", table
 
     def service_levels(self) -> tuple[str, float | None, float | None, int]:
         cycle, hours, latency, retention = "不定期", None, None, 90
         for i, level in enumerate(self.document.get("slaProperties") or ()):
+            if level.get("property") not in ("frequency", "latency", "retention"):
+                continue
             size = _UNITS.get(str(level.get("unit") or "d"))
             value = level.get("value")
             if not isinstance(value, int | float) or size is None:
@@ -358,10 +363,8 @@ class _Reader:
                         self.wrong(f"slaProperties[{i}]", f"update cycle {cycle!r} is unknown", " ".join(CYCLES))
                 case "latency":
                     latency = float(value) * size
-                case "retention":
-                    retention = int(float(value) * size / 24)
                 case _:
-                    pass
+                    retention = int(float(value) * size / 24)
         return cycle, hours, latency, retention
 
     def limits(self) -> Limits:
@@ -416,16 +419,26 @@ class _Reader:
         return found
 
     def retirement(self) -> str | None:
-        day = custom(self.document, "retireOn")
-        try:
-            return date.fromisoformat(str(day)).isoformat() if day is not None else None
-        except ValueError:
-            self.custom_wrong("retireOn", f"{day!r} is no date", '"2027-06-30"')
-            return None
+        """The day of the standard's endOfLife."""
+        levels = self.document.get("slaProperties") or ()
+        for i, level in enumerate(levels):
+            if level.get("property") == "endOfLife":
+                try:
+                    return date.fromisoformat(str(level.get("value"))[:10]).isoformat()
+                except ValueError:
+                    example = '{property: endOfLife, value: "2027-06-30"}'
+                    self.wrong(f"slaProperties[{i}]", f"{level.get('value')!r} is no date", example)
+        return None
+
+    def status(self) -> str:
+        """The contract's status; a table that is marked deprecated makes an active one so."""
+        status = str(self.document.get("status") or "active")
+        marked = any(thing.get("deprecated") for thing in self.document.get("schema") or ())
+        return "deprecated" if marked and status == "active" else status
 
     def contact(self) -> Contact | None:
         for i, node in enumerate(self.document.get("support") or ()):
-            if node.get("url"):
+            if str(node.get("url") or "").startswith(("http://", "https://")):
                 style = custom(node, "messageFormat", "plain")
                 if style not in ("plain", "wecom", "dingtalk"):
                     self.wrong(
@@ -436,6 +449,29 @@ class _Reader:
                     style = "plain"
                 return Contact(str(node["url"]), style)
         return None
+
+
+def _files(kind: str, server: dict[str, Any]) -> tuple[str, str] | None:
+    """Where files are and their path or pattern there; None for a server of another kind."""
+    scheme, _, rest = str(server.get("location") or "").partition("://")
+    host, _, path = rest.partition("/")
+    match kind, scheme:
+        case "local", _:
+            return "file://", str(server.get("path") or "")
+        case ("sftp", "sftp") | ("s3", "s3"):
+            return f"{scheme}://{host}", path
+        case "custom", "http" | "https":
+            return f"{scheme}://{host}", unquote(path)
+        case _:
+            return None
+
+
+def _file_options(server: dict[str, Any]) -> dict[str, Any]:
+    """What the standard says of a server of files in words of its own."""
+    found = {"endpoint": server.get("endpointUrl")} if server.get("type") == "s3" else {}
+    if server.get("format") == "tsv":
+        found["delimiter"] = "\t"
+    return {name: value for name, value in found.items() if value}
 
 
 def _bound(value: Any) -> str | None:

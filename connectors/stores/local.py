@@ -1,6 +1,5 @@
 """Files below the drop root. A link that leads out of it is refused, as is a path that climbs."""
 
-import glob
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -31,9 +30,7 @@ class LocalStore(FsspecStore):
     def match(self, pattern: str) -> list[str]:
         """The files that match, each held below the root."""
         held(self.root, pattern)
-        found = self._files.glob(str(Path(glob.escape(self.base)) / pattern))
-        names = sorted(Path(path).relative_to(self.root).as_posix() for path in found if self._files.isfile(path))
-        return [name for name in names if held(self.root, name)]
+        return [name for name in super().match(pattern) if held(self.root, name)]
 
     def whole(self, name: str) -> BinaryIO:
         """The file itself."""
@@ -53,5 +50,5 @@ class LocalStore(FsspecStore):
         except FileNotFoundError:
             raise Retry(f"{name} went away while it was read", todo="the run tries again by itself") from None
 
-    def _path(self, name: str, base: str | None = None) -> str:  # noqa: ARG002 - patterns are matched above
+    def _path(self, name: str) -> str:
         return str(held(self.root, name))

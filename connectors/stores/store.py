@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import Any, BinaryIO, Protocol
 from urllib.parse import SplitResult, urlsplit
 
@@ -69,10 +70,12 @@ class FsspecStore:
         raise NotImplementedError
 
     def match(self, pattern: str) -> list[str]:
-        """The files that match a pattern or are it, sorted by name."""
+        """The files that match a pattern or are it, sorted by name; `**` stands for any folders.
+
+        fsspec's own glob leaves out what it cannot list; a folder that breaks off here is a fault.
+        """
         with self.faults(pattern):
-            found = self.files().glob(self._path(pattern, glob.escape(self.base)), detail=True)
-            return sorted(self._name(path) for path, info in found.items() if self._is_file(path, info))
+            return sorted(set(self._below("", plain(pattern).split("/"))))
 
     def exists(self, name: str) -> bool:
         """Whether there is such a file."""
@@ -110,15 +113,46 @@ class FsspecStore:
     def close(self) -> None:
         """Nothing to let go of."""
 
-    def _path(self, name: str, base: str | None = None) -> str:
-        return f"{(self.base if base is None else base).rstrip('/')}/{plain(name)}"
+    def _below(self, folder: str, parts: list[str]) -> Iterator[str]:
+        """The files below a folder that the pattern's remaining parts lead to."""
+        first, *rest = parts
+        if first == "**":
+            yield from self._below(folder, rest or ["*"])
+        elif not glob.has_magic(first):
+            name = f"{folder}{first}"
+            if rest:
+                yield from self._below(f"{name}/", rest)
+            elif self._kind(name) == "file":
+                yield name
+            return
+        for name, kind in self._list(folder):
+            if kind == "directory" and first == "**":
+                yield from self._below(f"{folder}{name}/", parts)
+            elif fnmatchcase(name, first) and kind == ("directory" if rest else "file") and first != "**":
+                yield from self._below(f"{folder}{name}/", rest) if rest else (f"{folder}{name}",)
 
-    def _name(self, path: str) -> str:
-        return path[len(self.base) :].lstrip("/") if path.startswith(self.base) else path.lstrip("/")
+    def _list(self, folder: str) -> Iterator[tuple[str, str]]:
+        """Names and kinds of what is in a folder; nothing where there is none."""
+        path = self._path(folder).rstrip("/") or "/"
+        try:
+            entries = self.files().ls(path, detail=True)
+        except FileNotFoundError:
+            return
+        for info in entries:
+            name = info["name"].rstrip("/").rpartition("/")[2]
+            plain_kind = info["type"] in ("file", "directory")
+            yield name, info["type"] if plain_kind else self._kind(f"{folder}{name}")
 
-    def _is_file(self, path: str, info: dict[str, Any]) -> bool:
-        kind = info.get("type")
-        return kind == "file" or (kind == "link" and self.files().info(path)["type"] == "file")
+    def _kind(self, name: str) -> str:
+        """What a name is, links followed."""
+        try:
+            info = self.files().info(self._path(name))
+        except FileNotFoundError:
+            return ""
+        return str(info["type"])
+
+    def _path(self, name: str) -> str:
+        return f"{self.base.rstrip('/')}/{plain(name)}"
 
 
 def plain(name: str) -> str:
