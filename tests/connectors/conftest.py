@@ -18,8 +18,8 @@ from connector_stages import (
     SqliteStage,
     Stage,
     XlsxStage,
-    http_server,
 )
+from http_servers import http_server
 
 KINDS = ("sqlite", *SERVERS, "csv", "csv-gb18030", "xlsx", "jsonl", "parquet", "rest")
 _numbers = count(1)

@@ -8,17 +8,13 @@ import csv
 import json
 import math
 import sqlite3
-import ssl
 import struct
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote
 
 import openpyxl
 import psycopg
@@ -452,44 +448,3 @@ class RestStage(Stage):
 def poisoned(name: str, raw: bytes) -> str:
     """A JSON object whose value is these bytes, lone surrogates and control characters as escapes."""
     return json.dumps({name: raw.decode("utf-8", "surrogatepass")})
-
-
-Answer = Callable[[str, dict[str, str], str], tuple[int, bytes] | tuple[int, bytes, dict[str, str]]]
-
-
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is part of many tests."""
-
-
-@contextmanager
-def http_server(answer: Answer, tls: tuple[Path, Path] | None = None) -> Iterator[int]:
-    """An HTTP server on 127.0.0.1 that answers as the function says, with `tls` (certificate, key) by HTTPS; its port."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            url = urlsplit(self.path)
-            query = {name: values[-1] for name, values in parse_qs(url.query).items()}
-            status, body, *headers = answer(url.path, query, self.headers.get("Authorization", ""))
-            self.send_response(status)
-            for name, value in (headers[0] if headers else {}).items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with _Server(("127.0.0.1", 0), Handler) as server:
-        if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*tls)
-            server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import servers
 from certificates import certificate
-from connector_stages import http_server
+from http_servers import http_server
 
 from connectors import open_source
 from connectors.guard import Guard

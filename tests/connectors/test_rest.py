@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-from connector_stages import TOKEN, Delivery, columns, deliver, http_server
+from connector_stages import TOKEN, Delivery, columns, deliver
+from http_servers import http_server
 
 from connectors.rest import RestConnector
 from schemas.contract import Source

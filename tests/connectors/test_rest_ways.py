@@ -13,7 +13,8 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 from certificates import certificate
-from connector_stages import Delivery, columns, deliver, http_server
+from connector_stages import Delivery, columns, deliver
+from http_servers import http_server
 
 from connectors import decode, open_source
 from connectors.guard import Guard
