@@ -1,7 +1,7 @@
 """Notices of what happens to a dataset, to those who subscribe to it and to the departments whose rules refer to it.
 
-Three things are told: a breaking change that was applied, that a dataset is deprecated (until when, what to read instead), that it is
-retired. A notice is queued in the transaction that applies the contract, so that neither happens without the other.
+Three things are told: a breaking change that was applied, that a dataset (until when, what to read instead) or a column is deprecated, that
+a dataset is retired. A notice is queued in the transaction that applies the contract, so that neither happens without the other.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,11 +33,18 @@ def _told(before: Contract, after: Contract, changes: tuple[Change, ...]) -> Ite
     breaking = [f"{change.path}: {change.text}" for change in changes if change.kind == "breaking"]
     if breaking:
         yield "breaking", [f"{before.version} → {after.version}", *breaking]
+    columns = [c.name for c in after.columns if c.deprecated and c.name not in _deprecated(before)]
     plan = (after.status, after.retire_on, after.successor)
-    if after.status == "deprecated" and plan != (before.status, before.retire_on, before.successor):
-        yield "deprecated", _plan(after)
+    whole = after.status == "deprecated" and plan != (before.status, before.retire_on, before.successor)
+    if whole or columns:
+        named = [f"信息项 columns: {', '.join(columns)}"] if columns else []
+        yield "deprecated", (_plan(after) if whole else []) + named
     if after.status == "retired" and before.status != "retired":
         yield "retired", _plan(after)
+
+
+def _deprecated(contract: Contract) -> set[str]:
+    return {c.name for c in contract.columns if c.deprecated}
 
 
 def _plan(contract: Contract) -> list[str]:

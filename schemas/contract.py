@@ -47,6 +47,7 @@ class Column:
     classification: str = "L2"
     share_type: int = 2
     description: str = ""
+    deprecated: bool = False
 
     @property
     def sql_type(self) -> str:

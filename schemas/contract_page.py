@@ -119,7 +119,8 @@ def _column(column: Column) -> Row:
     element = f"{column.element} {_element(column.element)}" if column.element else ""
     key = str(column.key_position) if column.key_position else ""
     required = "●" if column.required else ""
-    return column.name, column.title, column.sql_type, key, required, element, _values(column), column.classification
+    title = f"{column.title} (停用 deprecated)" if column.deprecated else column.title
+    return column.name, title, column.sql_type, key, required, element, _values(column), column.classification
 
 
 def _element(name: str) -> str:

@@ -16,7 +16,7 @@ from schemas.elements import ELEMENTS
 from schemas.predicates import ElementCheck
 from schemas.sql import substituted
 
-__all__ = ["ElementCheck", "checks", "normalise"]
+__all__ = ["ElementCheck", "checks", "native", "normalise"]
 
 
 def normalise(column: Column, raw: str, *, timezone: str) -> str:
@@ -34,6 +34,12 @@ def normalise(column: Column, raw: str, *, timezone: str) -> str:
     if column.codes:
         text = standardise.mapped(substituted(text, FOLDED), column.codes, FOLDED, mark="")
     return _converted(column, text, timezone)
+
+
+def native(column: Column, raw: str) -> str:
+    """The same over a raw SQL expression that is of the column's kind already (an integer, a DATE, ...): nothing to spell out, only to fit."""
+    value = f"try_cast({raw} AS {column.sql_type})"
+    return f"CASE WHEN isfinite({value}) THEN {value} END" if column.sql_type == "DOUBLE" else value
 
 
 def checks(column: Column, value: str, *, today: date) -> tuple[ElementCheck, ...]:

@@ -2,7 +2,8 @@
 
 1. YAML is parsed; a fault names the line.
 2. The standard's own JSON Schema is applied, then its pydantic model: each catches what the other lets through.
-3. Our own rules are applied: what ODCS lacks is in `customProperties` with `vendor: cityhub`, listed in `docs/reference/contract.md`.
+3. Our own rules are applied: what ODCS lacks is in `customProperties` with `vendor: cityhub`, listed in `docs/reference/contract.md`;
+   what the standard can say and the hub does not do is refused, not ignored.
 4. The `Contract` is built. All problems of a file are reported at once, each with its path and an example of right.
 """
 
@@ -11,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from schemas import odcs_reader, odcs_standard
+from schemas import odcs_limits, odcs_reader, odcs_standard
 from schemas.contract import Contract
 from schemas.errors import ContractInvalid, Problem
 
@@ -41,6 +42,7 @@ def load(path: Path, text: str | None = None) -> Contract:
     problems = odcs_standard.problems(document)
     if not problems:
         contract, problems = odcs_reader.read(document)
+        problems = [*problems, *odcs_limits.problems(document)]
         if not problems:
             return contract
     raise ContractInvalid([Problem(p.path, p.wrong, p.example, name) for p in problems])

@@ -99,7 +99,7 @@ def _type(one: described.Column, *, keyed: bool) -> TypeEngine[Any]:
 
 
 def _comments(table: Table, target: Dialect) -> list[ExecutableDDLElement]:
-    """Comments as statements of their own, where the dialect does not write them inside the table."""
-    if not target.supports_comments or target.inline_comments:
+    """Comments as statements of their own, in the dialects that know `COMMENT ON`; MySQL's stand inside the table."""
+    if target.name not in ("postgresql", "oracle"):
         return []
     return [SetTableComment(table), *(SetColumnComment(c) for c in table.columns if c.comment)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from city_bench import CITY, hub_at
-from contract_edits import contract, custom, without_mobile
+from contract_edits import Edit, contract, custom, without_mobile
 
 from hub import registry
 from hub.core import Hub
@@ -20,6 +20,13 @@ from schemas.errors import Stop
 @pytest.fixture
 def hub(tmp_path: Path) -> Hub:
     return hub_at(tmp_path / "home")
+
+
+def ends(day: str) -> Edit:
+    def edit(document: dict[str, Any]) -> None:
+        document["slaProperties"] += [{"property": "endOfLife", "value": day}]
+
+    return edit
 
 
 def subscribe(hub: Hub, dataset: str, name: str) -> None:
@@ -83,16 +90,28 @@ def test_deprecation_is_told_with_its_day_and_successor_and_again_when_the_plan_
 ) -> None:
     registry.apply(hub, (contract(tmp_path, "residents"),))
     subscribe(hub, "residents", "tax")
-    plan = custom(retireOn="2027-06-30", successor="residents_2")
-    registry.apply(hub, (contract(tmp_path, "residents", plan, version="1.1.0", status="deprecated"),))
-    registry.apply(hub, (contract(tmp_path, "residents", plan, version="1.1.1", status="deprecated", name="人口"),))
+    plan = (custom(successor="residents_2"), ends("2027-06-30"))
+    registry.apply(hub, (contract(tmp_path, "residents", *plan, version="1.1.0", status="deprecated"),))
+    registry.apply(hub, (contract(tmp_path, "residents", *plan, version="1.1.1", status="deprecated", name="人口"),))
     (only,) = told(hub)
     assert only[:2] == ("tax", "deprecated")
     assert "2027-06-30" in only[2]
     assert "residents_2" in only[2]
-    later = custom(retireOn="2027-12-31", successor="residents_2")
-    registry.apply(hub, (contract(tmp_path, "residents", later, version="1.1.2", status="deprecated"),))
+    later = (custom(successor="residents_2"), ends("2027-12-31"))
+    registry.apply(hub, (contract(tmp_path, "residents", *later, version="1.1.2", status="deprecated"),))
     assert [kind for _, kind, _ in told(hub)] == ["deprecated", "deprecated"]
+
+
+def test_a_column_that_goes_is_told_by_name_beforehand(hub: Hub, tmp_path: Path) -> None:
+    def marked(document: dict[str, Any]) -> None:
+        document["schema"][0]["properties"][-2]["deprecated"] = True
+
+    registry.apply(hub, (contract(tmp_path, "residents"),))
+    subscribe(hub, "residents", "tax")
+    registry.apply(hub, (contract(tmp_path, "residents", marked, version="1.1.0"),))
+    ((_, kind, text),) = told(hub)
+    assert kind == "deprecated"
+    assert "columns: mobile" in text
 
 
 def test_a_retired_dataset_is_told_and_pulled_by_no_timer(hub: Hub, tmp_path: Path) -> None:
