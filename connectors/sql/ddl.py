@@ -69,7 +69,8 @@ def _table(contract: Contract) -> Table:
         if c.enum and c.type == "string"
     ]
     columns = [_column(c, unique=c.unique and contract.key != (c.name,)) for c in contract.columns]
-    return Table(contract.dataset, MetaData(), *columns, *checks, comment=f"{contract.title} {contract.title_en}")
+    comment = f"{contract.title} {contract.title_en}"
+    return Table(contract.dataset, MetaData(), *columns, *checks, comment=comment, mysql_charset="utf8mb4")
 
 
 def _column(one: described.Column, *, unique: bool) -> Column[Any]:
