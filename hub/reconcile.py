@@ -154,9 +154,10 @@ def _delivered(
             for chunk in part.chunks or ():
                 digest.update(chunk)
                 file.write(chunk)
-        if known.get(part.name) != digest.hexdigest() and digest.hexdigest() not in known.values():
-            unread.append(part.name)
-        yield part.name, connectors.decode(spool, part.media, source, name=part.name)
+        new = known.get(part.name) != digest.hexdigest() and digest.hexdigest() not in known.values()
+        for name, batches in connectors.deliveries(spool, part.media, source, name=part.name):
+            unread += [name] if new else []
+            yield name, batches
     spool.unlink(missing_ok=True)
 
 

@@ -6,7 +6,7 @@ comment, so that the draft can be applied to a test hub at once and read line by
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -230,3 +230,13 @@ def _dump(value: Any) -> str:
 
 def _indented(text: str, spaces: int) -> str:
     return "".join(f"{' ' * spaces}{line}\n" for line in text.splitlines())
+
+
+def property_nodes(columns: Sequence[Described], taken: Sequence[str]) -> list[dict[str, Any]]:
+    """ODCS properties for columns that a contract does not name yet; none gets a hub name that is `taken`, none is required or a key."""
+    names, found = list(taken), []
+    for one in _properties(columns):
+        names.append(_free(one.name, names))
+        free = replace(one, name=names[-1], key=0, column=replace(one.column, nullable=True, key=0))
+        found.append(_node(free))
+    return found

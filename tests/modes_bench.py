@@ -38,6 +38,7 @@ class Bench:
     table: str = "登记"
     cursor: str = "at"
     version: int = 1
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
     pulls: int = 0
 
     def __post_init__(self) -> None:
@@ -130,6 +131,8 @@ class Bench:
                 node |= {"primaryKey": True, "primaryKeyPosition": 1}
             if name == "state":
                 node["customProperties"] = [{"property": "codeMap", "value": self.codes, "vendor": "cityhub"}]
+            if name in self.options:
+                node["logicalTypeOptions"] = self.options[name]
             properties.append(node)
         given = {
             "resourceCode": "302001/000001", "shareType": 2, "shareCondition": "依法履职", "shareMode": ["api"],

@@ -86,6 +86,14 @@ def diff_(path: Annotated[Path, typer.Argument(help="a contract file")], as_json
         output(as_json).say(f"version {new.version} → wanted {wanted}")
 
 
+@app.command()
+def evolve(dataset: Dataset) -> None:
+    """Draft the contract change that would hold what a drifted source has begun to deliver; applies nothing."""
+    from hub import evolving
+
+    output(False).raw(evolving.evolved(hub(), dataset))
+
+
 def add_to(root: typer.Typer) -> None:
     """Hang these commands on the root command."""
     contract_life.add_to(app)
