@@ -11,6 +11,7 @@ from connectors.options import options
 from connectors.push import PushConnector
 from connectors.rest import RestConnector
 from connectors.sql import SqlConnector
+from connectors.sql.generic import EXPERIMENTAL, GenericSqlConnector
 from schemas.contract import Source
 from schemas.errors import ContractInvalid, Problem
 
@@ -41,7 +42,9 @@ def open_source(
     match source.kind:
         case "sql":
             options(source)
-            return SqlConnector(source, secret=secret, root=root, clock=clock, guard=guard)
+            experimental = source.url.partition(":")[0].partition("+")[0] in EXPERIMENTAL
+            opened = GenericSqlConnector if experimental else SqlConnector
+            return opened(source, secret=secret, root=root, clock=clock, guard=guard)
         case "csv" | "xlsx" | "jsonl" | "parquet":
             return FileConnector(source, secret=secret, root=root, clock=clock, guard=guard)
         case "rest":

@@ -20,6 +20,7 @@ CYCLES: dict[str, float | None] = {
     "不定期": None, "不更新": None, "其他": None,
 }  # fmt: skip
 FILE_FORMATS = {"csv": "csv", "tsv": "csv", "xlsx": "xlsx", "json": "jsonl", "jsonl": "jsonl", "parquet": "parquet"}
+URL_TYPES = ("sqlite", "oracle", "mssql", "dm", "opengauss", "duckdb")
 SQL_TYPES = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
 DRIFT_MODES = ("evolve", "freeze", "quarantine", "stop")
 RECONCILE = {"daily": 1, "weekly": 7, "monthly": 30}
@@ -330,7 +331,7 @@ class _Reader:
         if kind == "api":
             return "rest", str(server.get("location") or ""), table
         url = str(custom(server, "url", ""))
-        if kind == "custom" and url.startswith("sqlite:///"):
+        if kind == "custom" and url.partition(":")[0].partition("+")[0] in URL_TYPES:
             return "sql", url, table
         if kind == "custom" and custom(server, "kind") == "push":
             return "push", "", str(self.document.get("id") or "")

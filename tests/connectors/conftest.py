@@ -10,6 +10,7 @@ from connector_stages import (
     SERVERS,
     TOKEN,
     CsvStage,
+    DuckDbStage,
     JsonlStage,
     MariaDbStage,
     ParquetStage,
@@ -21,7 +22,7 @@ from connector_stages import (
 )
 from http_servers import http_server
 
-KINDS = ("sqlite", *SERVERS, "csv", "csv-gb18030", "xlsx", "jsonl", "parquet", "rest")
+KINDS = ("sqlite", "duckdb", *SERVERS, "csv", "csv-gb18030", "xlsx", "jsonl", "parquet", "rest")
 _numbers = count(1)
 
 
@@ -29,6 +30,7 @@ _numbers = count(1)
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     plain = {
         "sqlite": SqliteStage,
+        "duckdb": DuckDbStage,
         "csv": CsvStage,
         "csv-gb18030": lambda root: CsvStage(root, encoding="gb18030"),
         "xlsx": XlsxStage,

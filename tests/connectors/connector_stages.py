@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
+import duckdb
 import openpyxl
 import psycopg
 import pyarrow as pa
@@ -116,6 +117,7 @@ class Stage:
 
     tells_null_from_empty = True
     names_without_records = True
+    keeps_snapshots = True
     odd_table = "1 表'x' \"y\" %s;-- \\ 😀"
     """A table's name with all that a name may hold."""
     longest = 10 << 20
@@ -215,6 +217,40 @@ class SqliteStage(SqlStage):
         with connection:
             connection.executemany(statement, rows) if rows else connection.execute(statement)
         connection.close()
+
+
+class DuckDbStage(SqlStage):
+    """A dialect without a connector of its own: stands for all that go through SQLAlchemy alone."""
+
+    mark = "?"
+    keeps_snapshots = False
+    special: ClassVar[dict[str, tuple[str, str, str | None]]] = {
+        "not a number": ("double", "'nan'", "NaN"),
+        "infinity": ("double", "'-infinity'", "-Infinity"),
+        "digits": ("decimal(38,10)", "1234567890123456789012345678.1", "1234567890123456789012345678.1000000000"),
+        "huge": ("hugeint", "170141183460469231731687303715884105727", "170141183460469231731687303715884105727"),
+        "bytes": ("blob", r"'\x00\xFF'::blob", r"\x00ff"),
+        "list": ("integer[]", "[1, NULL]", "[1,null]"),
+        "day": ("date", "'0099-01-01'", "0099-01-01"),
+        "moment": ("timestamp", "'2026-05-01 08:00:00.000001'", "2026-05-01 08:00:00.000001"),
+        "truth": ("boolean", "true", "true"),
+    }
+
+    def source(self, **changes: Any) -> Source:
+        return replace(Source("sql", "duckdb:///land.duckdb", self.table), **changes)
+
+    def execute(self, statement: str, rows: Rows = ()) -> None:
+        with duckdb.connect(str(self.root / "land.duckdb")) as connection:
+            connection.execute(statement, rows or None)
+
+    def add(self, rows: Rows) -> None:
+        if rows:
+            given = pa.table(
+                [pa.array(c, pa.string()) for c in zip(*rows, strict=True)], [f"c{i}" for i in range(len(rows[0]))]
+            )
+            with duckdb.connect(str(self.root / "land.duckdb")) as connection:
+                connection.register("given", given)
+                connection.execute(f"INSERT INTO {self.q(self.table)} SELECT * FROM given")
 
 
 @dataclass
@@ -402,6 +438,7 @@ class RestStage(Stage):
     since: list[str] = field(default_factory=list)
     raw: bytes = b""
     names_without_records = False
+    keeps_snapshots = False
     odd_table = "1 表'x' 😀"  # a path is the API's own: ?, # and % mean something there
 
     def poison(self, name: str, raw: bytes) -> None:

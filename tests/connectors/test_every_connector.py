@@ -34,7 +34,7 @@ def test_the_same_records_come_out_of_every_source(stage: Stage) -> None:
     assert [[r["id"], r["name"], r["remark"]] for r in delivery.records] == ROWS
     assert delivery.values("_row") == [1, 2, 3, 4]
     assert delivery.complete
-    assert delivery.consistent != isinstance(stage, RestStage)
+    assert delivery.consistent == stage.keeps_snapshots
 
 
 def test_a_missing_value_is_not_an_empty_text_where_the_source_can_tell(stage: Stage) -> None:

@@ -11,7 +11,6 @@ from connector_stages import (
     CsvStage,
     FileStage,
     Impossible,
-    RestStage,
     ServerStage,
     SqlStage,
     Stage,
@@ -125,7 +124,7 @@ def test_half_a_character_in_a_file_of_another_encoding_stops_the_read(tmp_path:
         stage.deliver(columns("text"))
 
 
-@pytest.mark.parametrize("stage", ["sqlite", *SERVERS], indirect=True)
+@pytest.mark.parametrize("stage", ["sqlite", "duckdb", *SERVERS], indirect=True)
 def test_values_beyond_what_most_programs_hold_arrive_exactly(stage: SqlStage) -> None:
     types = {f"c{i}": declared for i, (declared, _, _) in enumerate(stage.special.values())}
     stage.make(types, [literal for _, literal, _ in stage.special.values()])
@@ -177,7 +176,7 @@ def test_a_sweep_brings_what_a_full_read_brings_held_to_the_contracts_columns(
         with connector.keys(columns("id", AT), scratch) as sweep:
             batches = list(sweep)
         assert sweep.complete == (sync == "snapshot" or not isinstance(stage, FileStage))
-        assert sweep.consistent != isinstance(stage, RestStage)
+        assert sweep.consistent == stage.keeps_snapshots
     assert {tuple(batch.schema.names) for batch in batches} == {("_row", "id", AT)}
     assert [str(v) for batch in batches for v in batch.column("id").to_pylist()] == [str(i) for i in range(700)]
     assert list(scratch.iterdir()) == []

@@ -165,7 +165,7 @@ def test_a_sqlite_file_is_read_only_never_created_and_below_the_root(tmp_path) -
         "postgresql://reader:s3cret@db/civil",
         "mysql://db/civil?local_infile=1",
         "postgresql://db/civil?options=-crole%3Dx",
-        "oracle://db/civil",
+        "sybase://db/civil",
         "sqlite:///:memory:",
         "sqlite:///file:x.db?mode=rwc",
         "no url",
