@@ -35,6 +35,7 @@ class _WithoutQuery(logging.Filter):
 
 
 logging.getLogger("httpx").addFilter(_WithoutQuery())
+logging.getLogger("httpcore").setLevel(logging.INFO)  # below, it logs an answer's headers: cookies, redirects with keys
 
 
 @dataclass(frozen=True)
