@@ -49,13 +49,13 @@ def deliveries(
 
 def inside(file: BinaryIO, media: Media, source: Source, where: str) -> Iterator[tuple[str, Iterator[pa.RecordBatch]]]:
     """`deliveries` of an open, seekable file."""
+    _check_filled(file, where)
     if media == "zip" or media == "gz":
         for member, content in members(file, media, source, where):
             with content:
                 _check_filled(content, member)
                 yield member, records(content, KINDS[source.kind], source, member)
     else:
-        _check_filled(file, where)
         yield where, records(file, media, source, where)
 
 

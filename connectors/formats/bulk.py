@@ -19,7 +19,7 @@ from pyarrow import csv
 from connectors.batches import numbered_schema, text_schema
 from connectors.formats.header import Header
 
-BLOCK = 2 << 20
+BLOCK = 1 << 20
 _QUOTE = ord('"')
 
 

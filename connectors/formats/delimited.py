@@ -25,6 +25,7 @@ from connectors.detection import detect
 from connectors.encodings import codec, lines, open_text, undecodable, utf8_blocks
 from connectors.formats.bulk import Odd, bulk
 from connectors.formats.header import Header
+from connectors.options import number as numeric
 from connectors.options import options
 from schemas.contract import Source
 from schemas.errors import ContractInvalid, Problem, SourceDamaged
@@ -70,7 +71,7 @@ def delimited(file: BinaryIO, source: Source, where: str) -> Iterator[pa.RecordB
 
 def _layout(file: BinaryIO, source: Source, where: str, encoding: str) -> _Layout:
     settings = options(source)
-    given, row = settings.get("delimiter"), int(settings.get("header_row", 1))
+    given, row = settings.get("delimiter"), numeric(settings, "header_row", 1)
     if given is None and PurePath(where).suffix.lower() == ".tsv":
         given = "\t"
     layout = _head(file, where, encoding, _separator(given), row)

@@ -1,15 +1,17 @@
 """XLSX: one sheet, streamed row by row.
 
 `options.sheet` names the sheet (the first visible one by default); `options.headerRow` is the sheet's row with the names, where
-titles and merged cells stand above it. Dates become ISO text, whole numbers have no point, blank rows are none. Formulas give the
-value that was last computed; a file with one that never was is refused, for its cells would look empty. The archive's sizes are
-looked at before anything is unpacked.
+titles and merged cells stand above it. `options.headerRows` says how many rows the header itself has: with merged cells spread, a
+column's name is what stands over it, from the top, joined by points (`联系方式.电话`). Dates become ISO text, whole numbers have no
+point, blank rows are none. Formulas give the value that was last computed; a file with one that never was is refused, for its cells
+would look empty. The archive's sizes are looked at before anything is unpacked.
 """
 
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import date, datetime, time
+from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 from warnings import catch_warnings, simplefilter
 
@@ -18,8 +20,9 @@ import pyarrow as pa
 from connectors.batches import numbered
 from connectors.formats.formulas import check_computed
 from connectors.formats.header import Header
+from connectors.formats.merges import Span, merged, spread
 from connectors.formats.weight import weigh
-from connectors.options import options
+from connectors.options import number, options
 from schemas.contract import Source
 from schemas.errors import SourceDamaged, SourceMissing
 
@@ -38,12 +41,15 @@ def workbook(file: BinaryIO, source: Source, where: str) -> Iterator[pa.RecordBa
     try:
         with closing(_load(file)) as book:
             sheet = _sheet(book, source, where)
-            check_computed(file, sheet._worksheet_path.lstrip("/"), where)
+            member = sheet._worksheet_path.lstrip("/")
+            check_computed(file, member, where)
             sheet.reset_dimensions()  # some programs write wrong ones
             rows = ([_text(cell) for cell in row] for row in sheet.iter_rows(values_only=True))
-            header_row = int(options(source).get("header_row", 1))
-            header = Header.find(rows, header_row, where)
-            yield from numbered(header.names, _even(rows, header, header_row), where)
+            settings = options(source)
+            first, deep = number(settings, "header_row", 1), number(settings, "header_rows", 1)
+            spans = merged(file, member) if deep > 1 else set()
+            header = _header(rows, first, deep, spans, where)
+            yield from numbered(header.names, _even(rows, header, first + deep - 1), where)
     except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, SyntaxError) as error:
         raise SourceDamaged(
             f"{where} is no readable workbook ({type(error).__name__})", todo="save it anew as .xlsx and send it again"
@@ -82,13 +88,24 @@ def _sheet(book: Any, source: Source, where: str) -> Any:
     )
 
 
+def _header(rows: Iterator[list[str | None]], first: int, deep: int, spans: set[Span], where: str) -> Header:
+    """The header, of several rows if it is `deep`: what stands over a column, from the top, joined by points."""
+    if deep == 1:
+        return Header.find(rows, first, where)
+    stack = spread(list(islice(rows, first - 1, first - 1 + deep)), first, spans)
+    names = [
+        ".".join(dict.fromkeys(c.strip() for c in column if c and c.strip())) for column in zip(*stack, strict=True)
+    ]
+    return Header.find(iter([names]), 1, where)
+
+
 def _even(rows: Iterator[list[str | None]], header: Header, header_row: int) -> Iterator[Sequence[str | None]]:
     """Rows as wide as the header; cells that a short row leaves out are empty."""
     width = len(header.names)
-    for number, row in enumerate(rows, header_row + 1):
+    for place, row in enumerate(rows, header_row + 1):
         if not any(cell is not None and cell.strip() for cell in row):
             continue
-        header.check(row, f"row {number}")
+        header.check(row, f"row {place}")
         yield (row + [None] * width)[:width]
 
 

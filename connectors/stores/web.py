@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import BinaryIO
+from urllib.parse import quote
 
 import httpx
 
@@ -98,7 +99,7 @@ class WebStore:
 
     def _request(self, method: str, name: str) -> httpx.Request:
         headers = {"accept-encoding": "identity", "user-agent": "cityhub", **self._sign_in.headers()}
-        url = self.base.copy_with(path=self.base.path + plain(name))
+        url = self.base.copy_with(path=self.base.path + quote(plain(name)))
         return self._http.build_request(method, url, headers=headers, params={**self._params, **self._sign_in.params()})
 
     def _check(self, status: int, name: str) -> None:

@@ -231,3 +231,36 @@ def test_no_records_differ_from_no_list(tmp_path: Path) -> None:
     assert read(tmp_path / "x.json", "json", records="data.items") == []
     with pytest.raises(SourceDamaged, match=r"no list at 'data\.rows'"):
         read(tmp_path / "x.json", "json", records="data.rows")
+
+
+def test_a_header_of_two_rows_with_merged_cells_names_each_column_by_what_stands_over_it(tmp_path: Path) -> None:
+    made = openpyxl.Workbook()
+    sheet = made.active
+    for row in (
+        ["登记汇总表"],
+        ["编号", "联系方式", None, "备注", "金额"],
+        [None, "电话", "邮箱", None, "(元)"],
+        ["1", "2", "3", "4", "5"],
+    ):
+        sheet.append(row)
+    for merged in ("A1:E1", "A2:A3", "B2:C2", "D2:D3"):
+        sheet.merge_cells(merged)
+    made.save(tmp_path / "x.xlsx")
+    (record,) = read(tmp_path / "x.xlsx", "xlsx", headerRow=2, headerRows=2)
+    assert list(record) == ["_row", "编号", "联系方式.电话", "联系方式.邮箱", "备注", "金额.(元)"]
+    assert list(record.values()) == [1, "1", "2", "3", "4", "5"]
+    with pytest.raises(SourceDamaged, match="column 3 has no name"):
+        read(tmp_path / "x.xlsx", "xlsx", headerRow=2)
+
+
+def test_dates_of_a_workbook_that_counts_from_1904_are_the_days_that_were_meant(tmp_path: Path) -> None:
+    from openpyxl.utils.datetime import CALENDAR_MAC_1904
+
+    made = openpyxl.Workbook()
+    made.epoch = CALENDAR_MAC_1904
+    made.active.append(["d", "t"])
+    made.active.append([date(2026, 5, 1), datetime.fromisoformat("2026-05-01T08:30:00")])
+    made.save(tmp_path / "x.xlsx")
+    assert b"date1904" in zipfile.ZipFile(tmp_path / "x.xlsx").read("xl/workbook.xml")
+    (record,) = read(tmp_path / "x.xlsx", "xlsx")
+    assert (record["d"], record["t"]) == ("2026-05-01", "2026-05-01 08:30:00")
