@@ -84,7 +84,11 @@ def number(text: str, sql_type: str) -> str:
 def capital(text: str, sql_type: str) -> str:
     """The expression for an amount in 万元."""
     read = let("m", substituted(text, characters.AMOUNT), lambda m: _money(m, sql_type))
-    return f"CASE WHEN {full_match(text, _SHORT_AMOUNT)} THEN try_cast({text} AS {sql_type}) ELSE {read} END"
+    bare = f"try_cast(rtrim({text}, '万元人民币') AS {sql_type})"
+    return (
+        f"CASE WHEN {full_match(text, _SHORT_AMOUNT)} THEN try_cast({text} AS {sql_type}) "
+        f"WHEN {full_match(text, _TEN_THOUSANDS)} THEN {bare} ELSE {read} END"
+    )
 
 
 def boolean(text: str) -> str:
@@ -114,6 +118,7 @@ def citizen_check(number: str) -> str:
 
 
 _SHORT_AMOUNT = "-?[0-9]{1,15}(?:[.][0-9]{1,8})?"
+_TEN_THOUSANDS = f"{_SHORT_AMOUNT}万(?:元)?(?:人民币)?"
 _SHORT_NUMBER = "-?[0-9]{1,18}(?:[.][0-9]+)?"
 
 
