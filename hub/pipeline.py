@@ -100,7 +100,7 @@ def judge(hub: Hub, run_id: str) -> Run:
         crash.point("judge.before-verdict")
         verdict = judged(
             hub, contract, deliveries(hub, contract, manifest), work, first_seq=run.landing << SEQ_BITS,
-            against=view_of(hub.lake, contract, run.load - 1), docs=hub.settings.docs,
+            against=view_of(hub.lake, contract, run.load - 1), docs=hub.settings.docs, load=run.load,
         )  # fmt: skip
         for file in work.glob("*.*"):
             sync_file(file)
@@ -262,6 +262,7 @@ def _publish(hub: Hub, run: Run, contract: Contract, *, dry_run: bool, accept_de
             found = changes.find(
                 con, hub.lake, contract, delivered(work, manifest, verdict), load=run.load, run=run.run,
                 absent_before=head.absent if head else "", accept_deletions=accept_deletions,
+                rows_before=head.rows if head else 0,
             )  # fmt: skip
         except DeliveryHeld:
             if not dry_run:

@@ -57,7 +57,7 @@ def deliveries(hub: Hub, contract: Contract, manifest: landing.Manifest) -> Iter
 
 def judged(
     hub: Hub, contract: Contract, delivered: Iterable[Delivery], workdir: Path, *, first_seq: int, against: View,
-    docs: Path | None = None,
+    docs: Path | None = None, load: int = 0,
 ) -> Verdict:  # fmt: skip
     """The gate over a delivery, held against current as `against` shows it; its files lie in `workdir`, which begins empty."""
     shutil.rmtree(workdir, ignore_errors=True)
@@ -72,6 +72,7 @@ def judged(
         references={d: view_of(hub.lake, hub.contract(d)) for d in contract.references},
         docs=docs,
         memory_mb=hub.settings.judge_memory_mb,
+        load=load,
     )
 
 
@@ -84,6 +85,7 @@ def delivered(workdir: Path, manifest: landing.Manifest, verdict: Verdict) -> ch
         consistent=manifest.consistent,
         unkeyable=verdict.counts.unkeyable,
         next_seq=verdict.next_seq,
+        fit_for=verdict.fit_for,
     )
 
 

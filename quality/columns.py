@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from lake.current import literal, quote
-from quality.rule import Expectation, Rule, Stage, Words, present, raw, satisfy, unique
+from quality.rule import Expectation, Rule, Stage, Words, delivered, present, satisfy, unique
 from schemas import expressions
 from schemas.contract import Column, Contract, Severity
 
@@ -50,11 +50,11 @@ def _presence(column: Column) -> Iterator[Rule]:
 
 def _readable(column: Column, place: int) -> Rule:
     """That delivered text which is not blank became a value."""
-    text = quote(raw(place))
+    text = delivered(place)
     fault = f"无法读作{_TYPES[column.type]}", f"cannot be read as {column.type}"
     words = _words(column, *fault, "请按约定格式更正", "correct it to the agreed format")
     ok = f"{quote(column.name)} IS NOT NULL OR {text} IS NULL OR trim({text}, {literal(BLANKS)}) = ''"
-    return _rule(column, "type", ok, words, checked=f"{text} <> ''")
+    return _rule(column, "type", ok, words, checked=f"{quote(column.name)} IS NOT NULL OR {text} <> ''")
 
 
 def _length(column: Column) -> Iterator[Rule]:

@@ -160,21 +160,29 @@ class Fitting:
 
 def keep_known(
     con: duckdb.DuckDBPyConnection, contract: Contract, fitting: Fitting, current: Callable[[duckdb.DuckDBPyConnection, str], None],
-    hash_of: str,
-) -> None:  # fmt: skip
-    """With `columns: freeze`, give `standard`'s rows the published values of what their file lacked; `hash_of` is the expression of `_hash`."""
+    hash_of: str, file: Path,
+) -> bool:  # fmt: skip
+    """With `columns: freeze`, write `standard` anew into `file`, with the published values of what a row's file lacked; whether there was a need.
+
+    `hash_of` is the expression of `_hash`.
+    """
     if contract.drift.columns != "freeze" or not fitting.missing:
-        return
+        return False
     current(con, "_known")
     key = " AND ".join(f"s.{quote(k)} = k.{quote(k)}" for k in contract.key)
     parts = sorted({part for parts in fitting.missing.values() for part in parts})
     lacked = [(c, fitting.missing[c.source]) for c in contract.columns if c.source in fitting.missing]
-    sets = ", ".join(
-        f"{quote(c.name)} = CASE WHEN s._part IN ({_list(where)}) THEN CAST(k.{quote(c.name)} AS {c.sql_type}) ELSE s.{quote(c.name)} END"
+    kept = ", ".join(
+        f"CASE WHEN k._seq IS NOT NULL AND s._part IN ({_list(where)}) THEN CAST(k.{quote(c.name)} AS {c.sql_type}) ELSE s.{quote(c.name)} END "
+        f"AS {quote(c.name)}"
         for c, where in lacked
     )
-    con.execute(f"UPDATE standard s SET {sets} FROM _known k WHERE s._part IN ({_list(parts)}) AND {key}")
-    con.execute(f"UPDATE standard SET _hash = {hash_of} WHERE _part IN ({_list(parts)})")
+    hashed = f"CASE WHEN _part IN ({_list(parts)}) THEN {hash_of} ELSE _hash END AS _hash"
+    con.execute(
+        f"COPY (SELECT * REPLACE ({hashed}) FROM (SELECT s.* REPLACE ({kept}) FROM standard s LEFT JOIN _known k ON {key})) "
+        f"TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)"
+    )
+    return True
 
 
 def rules(contract: Contract) -> Iterator[Rule]:

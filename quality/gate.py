@@ -3,14 +3,15 @@
 `judge` tells the story:
 
 1. The contract's rules are compiled.
-2. The delivery is fitted to the contract's columns as its drift modes say, and standardised into a DuckDB file in the work folder.
+2. The delivery is fitted to the contract's columns as its drift modes say, and standardised into Parquet in the work folder.
 3. The sieve gives each row its fate: passed, rejected with reasons, duplicate or superseded.
-4. What passed, what was rejected, and every key delivered are written as Parquet.
+4. What passed, what was rejected, and every key delivered are there as Parquet; if every row passed, the standardised file is what passed.
 5. The judge counts the same rules with Great Expectations; a difference ends the run.
 6. The verdict says publish or hold, and why. It is written beside Great Expectations' results, and Data Docs are built.
 """
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -22,10 +23,10 @@ from lake.current import literal, quote
 from quality import docs as data_docs
 from quality import drift
 from quality import judge as gx_judge
-from quality.rule import Rule, raw
+from quality.rule import Rule
 from quality.rules import rules, version
 from quality.sieve import Sifted, View, sift
-from quality.standardise import Delivery, delivered_hash, standardise, values_hash
+from quality.standardise import Delivery, create_view, delivered_hash, delivered_json, merged, standardise, values_hash
 from quality.verdict import Counts, Reason, RuleResult, Verdict
 from schemas.contract import Contract
 from schemas.errors import JudgeFailed
@@ -42,11 +43,12 @@ def judge(
     references: Mapping[str, View],
     docs: Path | None,
     memory_mb: int = 1024,
+    load: int = 0,
 ) -> Verdict:
     """Judge a delivery; leave `passes.parquet`, `rejects.parquet`, `keys.parquet`, `verdict.json` and `gx.json` in `workdir`.
 
     Each delivery is a landed file's name and its batches: the contract's source columns and `_row`. `current` makes a view of the dataset's
-    live rows, `references[dataset]` one of another dataset's, under the name it is given.
+    live rows, `references[dataset]` one of another dataset's, under the name it is given. `load` is the number that passed rows are to bear.
 
     Raises:
         ContractInvalid: a rule cannot be understood, or cannot be evaluated over the values.
@@ -54,19 +56,24 @@ def judge(
         SourceMissing: a rule refers to a dataset that the hub does not have.
         JudgeFailed: judge and sieve disagree, or an expectation raised.
     """
-    compiled = rules(contract, today=today)
+    compiled, timer = rules(contract, today=today), Timer()
     with _session(workdir, memory_mb) as con:
         fitting = drift.Fitting(contract, workdir / "drifted.parquet")
-        delivered = standardise(con, contract, fitting.fitted(deliveries), first_seq)
+        delivered = standardise(con, contract, fitting.fitted(merged(deliveries)), first_seq, workdir, load)
         fitting.create_table(con)
-        drift.keep_known(con, contract, fitting, current, values_hash(contract))
+        if drift.keep_known(con, contract, fitting, current, values_hash(contract), workdir / "standard-known.parquet"):
+            create_view(con, contract, [workdir / "standard-known.parquet"])
+        timer.lap("standardise")
         sifted = sift(con, contract, compiled, current=current, references=references)
+        timer.lap("sieve")
         if not sifted.counts.balanced or sifted.counts.delivered != delivered:
             raise JudgeFailed(f"{contract.dataset}: rows do not add up: {sifted.counts}", todo="report this")
-        _write_rows(con, contract, workdir)
+        whole = _write_rows(con, contract, workdir, sifted.counts)
+        timer.lap("write")
         judged = [r for r in compiled if r.id not in sifted.unknown_references]
         judgement = gx_judge.count(con, contract.dataset, judged)
         gx_judge.agree(contract.dataset, judgement.counts, sifted.judged)
+        timer.lap("judge")
         results = tuple(_result(r, sifted) for r in compiled)
         reasons = tuple(_reasons(con, contract, compiled, sifted, results, current))
     verdict = Verdict(
@@ -79,6 +86,8 @@ def judge(
         rules=results,
         next_seq=first_seq + delivered,
         drift=(*fitting.findings(), *drift.of_types(contract, sifted.unexpected)),
+        fit_for=load if whole else 0,
+        seconds=timer.laps,
     )
     _write_json(workdir / "gx.json", judgement.to_json())
     _write_json(workdir / "verdict.json", verdict.to_json())
@@ -87,12 +96,24 @@ def judge(
     return verdict
 
 
+class Timer:
+    """Seconds from one call of `lap` to the next, by name."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        """Note the seconds since the last call."""
+        now = time.monotonic()
+        self.laps[name], self._last = round(now - self._last, 3), now
+
+
 @contextmanager
 def _session(workdir: Path, memory_mb: int) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A session over a fresh file in the work folder, gone when it closes: it holds personal data."""
+    """A session over a fresh file in the work folder; that and the standardised files are gone when it closes: they hold personal data."""
     workdir.mkdir(parents=True, exist_ok=True)
     file = workdir / "standard.duckdb"
-    leftovers = (file, file.with_suffix(".duckdb.wal"))
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": f"{memory_mb}MB",
         "temp_directory": str(workdir / "spill"),
@@ -100,32 +121,42 @@ def _session(workdir: Path, memory_mb: int) -> Iterator[duckdb.DuckDBPyConnectio
         "autoinstall_known_extensions": False,
         "preserve_insertion_order": False,
     }
-    for path in leftovers:
-        path.unlink(missing_ok=True)
+    _clear(workdir)
     try:
         with duckdb.connect(str(file), config=config) as con:
             yield con
     finally:
-        for path in leftovers:
-            path.unlink(missing_ok=True)
+        _clear(workdir)
 
 
-def _write_rows(con: duckdb.DuckDBPyConnection, contract: Contract, workdir: Path) -> None:
+def _clear(workdir: Path) -> None:
+    for path in workdir.glob("standard*"):
+        path.unlink()
+
+
+def _write_rows(con: duckdb.DuckDBPyConnection, contract: Contract, workdir: Path, counts: Counts) -> bool:
+    """Leave the passes, rejects and keys; tell whether the passes are one standardised file whose every value shows what was delivered."""
     columns = ", ".join(quote(c.name) for c in contract.columns)
     key = ", ".join(quote(k) for k in contract.key)
     keyed = " AND ".join(f"{quote(k)} IS NOT NULL" for k in contract.key)
     texts = ", ".join(f"{quote(k)}::VARCHAR" for k in contract.key)
-    delivered = ", ".join(f"{literal(c.source)}, {quote(raw(i))}" for i, c in enumerate(contract.columns))
     tables = {
         "passes": f"SELECT {columns}, _seq, _hash, _file, _row FROM standard "
         "ANTI JOIN fates USING (_seq) ANTI JOIN rejected USING (_seq)",
         "rejects": f"SELECT CASE WHEN {keyed} THEN to_json([{texts}])::VARCHAR END AS _key, {delivered_hash(contract)} AS _hash, "
-        f"_seq, _file, _row, reasons, json_object({delivered})::VARCHAR AS delivered FROM standard JOIN rejected USING (_seq)",
+        f"_seq, _file, _row, reasons, {delivered_json(contract)} AS delivered FROM standard JOIN rejected USING (_seq)",
         "keys": f"SELECT DISTINCT {key} FROM standard WHERE {keyed}",
     }
+    files = list(workdir.glob("standard-*.parquet"))
+    whole = counts.passed == counts.delivered and len(files) == 1
+    if whole:
+        (workdir / "passes.parquet").unlink(missing_ok=True)
+        (workdir / "passes.parquet").hardlink_to(files[0])
+        tables.pop("passes")
     for name, select in tables.items():
         file = workdir / f"{name}.parquet"
         con.execute(f"COPY ({select}) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)")
+    return whole and not con.execute("SELECT 1 FROM standard WHERE _raws IS NOT NULL LIMIT 1").fetchone()
 
 
 def _result(rule: Rule, sifted: Sifted) -> RuleResult:

@@ -61,8 +61,13 @@ class Rule:
 
 
 def raw(place: int) -> str:
-    """The column of the standardised table that holds the delivered text of the contract's column number `place`."""
+    """The name of the delivered column that is the contract's column number `place`."""
     return f"_raw_{place}"
+
+
+def delivered(place: int) -> str:
+    """The expression over `standard` of the delivered text of column number `place`; NULL where the value shows it."""
+    return f"_raws[{place + 1}]"
 
 
 def satisfy(ok: str, columns: tuple[str, ...] = ()) -> Expectation:

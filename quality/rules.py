@@ -16,7 +16,7 @@ from lake.current import quote
 from quality import drift
 from quality.columns import of_column
 from quality.predicates import unevaluable
-from quality.rule import Rule, Words, present, raw, satisfy, unique
+from quality.rule import Rule, Words, present, satisfy, unique
 from quality.stated import stated
 from schemas.contract import Contract
 from schemas.errors import ContractInvalid, Problem
@@ -54,7 +54,7 @@ def _unevaluable(contract: Contract, found: list[Rule]) -> Iterator[Problem]:
             "schema.properties", f"{', '.join(twice)}: SQL does not tell case apart", "birth_date, birthplace"
         )
         return
-    columns = [f"{quote(c.name)} {c.sql_type}, {quote(raw(i))} VARCHAR" for i, c in enumerate(contract.columns)]
+    columns = ["_raws VARCHAR[]", *(f"{quote(c.name)} {c.sql_type}" for c in contract.columns)]
     wrong = unevaluable(", ".join(columns), {r.id: r.ok for r in found if r.stage == "row"})
     for name, why in wrong.items():
         yield Problem(f"quality.{name}", f"cannot be evaluated: {why}", "pattern: '^[0-9]{6}$', minimum: 0")

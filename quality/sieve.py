@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import duckdb
 
 from lake.current import literal, quote
-from quality.rule import Rule, Stage, raw
+from quality.rule import Rule, Stage, delivered
 from quality.standardise import delivered_hash
 from quality.stated import reference_table
 from quality.verdict import Counts
@@ -121,7 +121,7 @@ def _settle_keys(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     """
     key = ", ".join(quote(k) for k in contract.key)
     unread = " OR ".join(
-        f"{quote(c.name)} IS NULL AND {quote(raw(i))} IS NOT NULL" for i, c in enumerate(contract.columns)
+        f"{quote(c.name)} IS NULL AND {delivered(i)} IS NOT NULL" for i, c in enumerate(contract.columns)
     )
     con.execute(
         f"CREATE TABLE fates AS WITH repeated AS (SELECT {key} FROM standard GROUP BY ALL HAVING count(*) > 1), "

@@ -1,128 +1,167 @@
-"""A delivery as typed rows: the table `standard` that judge and sieve look at.
+"""A delivery as typed rows: the view `standard` that judge and sieve look at, over Parquet files in the work folder.
 
-1. Each landed file's batches stream into DuckDB; memory does not grow with the delivery. Names are checked against the contract first.
-2. Per record: `_seq` (its number over all files), `_part` (its file's place in the delivery), `_file`, `_row`; the delivered text of each column
-   (`_raw_<place>`); the value by `schemas.expressions.normalise` under the column's hub name; `_hash` of the values.
+1. Each landed file's batches stream through DuckDB; memory does not grow with the delivery. Names are checked against the contract first.
+2. Per record: the value by `schemas.expressions.normalise` under the column's hub name; what the history wants (`_op`, `_load`, `_seq`: its number
+   over all files, `_hash` of the values); its origin (`_part`: its file's place in the delivery, `_file`, `_row`); and `_raws`: the delivered
+   text of those columns whose value does not show it, NULL if all do. A file in which `_raws` is all NULL can be published as it stands.
 3. Blank text is NULL. A value that cannot be read is NULL too, and the rule `<column>.type` says so by looking at the text.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import chain, groupby
+from operator import attrgetter, itemgetter
+from pathlib import Path
+from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lake.current import literal, quote
 from quality.drift import require
-from quality.rule import raw
+from quality.rule import delivered, raw
 from schemas import expressions
-from schemas.contract import Contract
-from schemas.errors import SourceDamaged
+from schemas.contract import Column, Contract
 
 Delivery = tuple[str, Iterator[pa.RecordBatch]]
+_NATIVE: dict[str, tuple[str, ...]] = {
+    "integer": ("int",), "number": ("double",), "decimal": ("decimal",), "date": ("date32",), "timestamp": ("timestamp[us, tz=",),
+    "boolean": ("bool",),
+}  # fmt: skip
 
 
 def standardise(
-    con: duckdb.DuckDBPyConnection, contract: Contract, deliveries: Iterable[Delivery], first_seq: int
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    deliveries: Iterable[Delivery],
+    first_seq: int,
+    workdir: Path,
+    load: int = 0,
 ) -> int:
-    """Fill table `standard`; return the number of records.
+    """Create view `standard` over files `standard-<n>.parquet` in `workdir`, one for each shape of the delivered rows; return their number.
 
     Raises:
         SourceDamaged: a delivered column is unknown, or one of the contract's is missing.
     """
-    con.execute(f"CREATE TABLE standard ({_columns(contract)})")
-    seq = first_seq
-    for part, (file, batches) in enumerate(deliveries):
-        first = next(batches, None)
-        if first is None:
-            continue
-        stream = _Stream(contract, file, first, batches, seq)
-        con.register("_delivered", pa.RecordBatchReader.from_batches(stream.schema, stream.batches()))
+    stream = _Stream(contract, first_seq)
+    files: list[Path] = []
+    for schema, batches in groupby(stream.batches(merged(deliveries)), attrgetter("schema")):
+        files.append(workdir / f"standard-{len(files)}.parquet")
+        con.register("_delivered", pa.RecordBatchReader.from_batches(schema, stream.guarded(batches)))
         try:
-            con.execute(f"INSERT INTO standard {_select(contract, part, file)}")
+            select = _select(contract, schema, load)
+            con.execute(f"COPY ({select}) TO {literal(str(files[-1]))} (FORMAT parquet, COMPRESSION zstd)")
         except duckdb.Error:
             if stream.fault is not None:
                 raise stream.fault from None
             raise
         finally:
             con.unregister("_delivered")
-        seq = stream.seq
-    return seq - first_seq
+    create_view(con, contract, files)
+    return stream.seq - first_seq
 
 
-def hash_of(columns: Iterable[tuple[str, str]]) -> str:
-    """MD5 (16 bytes) over (name, SQL text) pairs: equal only for equal values, whatever the columns' order in the contract.
+def create_view(con: duckdb.DuckDBPyConnection, contract: Contract, files: Iterable[Path]) -> None:
+    """View `standard` over these files, which may be none."""
+    names = ", ".join(literal(str(f)) for f in files)
+    empty = f"SELECT * FROM (VALUES ({', '.join(f'NULL::{kind}' for _, kind in _shape(contract))})) WHERE false"
+    con.execute(
+        f"CREATE OR REPLACE VIEW standard({', '.join(quote(name) for name, _ in _shape(contract))}) AS "
+        + (f"SELECT * FROM read_parquet([{names}])" if names else empty)
+    )
 
-    Each value goes in with its length, so that ('ab', 'c') and ('a', 'bc') differ, and NULL from ''.
-    """
-    parts = [f"CASE WHEN {t} IS NULL THEN '-' ELSE concat(strlen({t}), ':', {t}) END" for _, t in sorted(columns)]
-    return f"unhex(md5(concat({', '.join(parts)})))"
+
+def merged(deliveries: Iterable[Delivery]) -> Iterator[Delivery]:
+    """The deliveries, neighbours of one name as one: a table whose rows changed their form on the way."""
+    for name, group in groupby(deliveries, itemgetter(0)):
+        yield name, chain.from_iterable(batches for _, batches in group)
 
 
 def values_hash(contract: Contract) -> str:
-    """`_hash` of a published row: of its standardised values."""
-    return hash_of((c.name, f"CAST({quote(c.name)} AS VARCHAR)") for c in contract.columns)
+    """`_hash` of a published row: MD5 (16 bytes) of its standardised values as a JSON object, names sorted."""
+    fields = ", ".join(f"{quote(c.name)} := {quote(c.name)}" for c in sorted(contract.columns, key=lambda c: c.name))
+    return f"unhex(md5(to_json(struct_pack({fields}))::VARCHAR))"
 
 
 def delivered_hash(contract: Contract) -> str:
     """`_hash` of a row set aside: of its values as delivered."""
-    return hash_of((c.name, quote(raw(i))) for i, c in enumerate(contract.columns))
+    return f"unhex(md5({delivered_json(contract)}))"
 
 
-def _columns(contract: Contract) -> str:
-    names = [f"{quote(raw(i))} VARCHAR" for i in range(len(contract.columns))]
-    values = [f"{quote(c.name)} {c.sql_type}" for c in contract.columns]
-    return ", ".join(["_seq BIGINT", "_part INTEGER", "_file VARCHAR", "_row BIGINT", *names, *values, "_hash BLOB"])
+def delivered_json(contract: Contract) -> str:
+    """The row's values as delivered: a JSON object of text by the department's column names, in the contract's order."""
+    fields = ", ".join(f"{literal(c.source)}, {_text(c, i)}" for i, c in enumerate(contract.columns))
+    return f"json_object({fields})::VARCHAR"
 
 
-def _select(contract: Contract, part: int, file: str) -> str:
-    texts = [f"CAST({quote(raw(i))} AS VARCHAR) AS {quote(raw(i))}" for i in range(len(contract.columns))]
+def _text(column: Column, place: int) -> str:
+    return f"coalesce({delivered(place)}, CAST({quote(column.name)} AS VARCHAR))"
+
+
+def _shape(contract: Contract) -> list[tuple[str, str]]:
+    values = [(c.name, c.sql_type) for c in contract.columns]
+    history = [("_op", "VARCHAR"), ("_load", "BIGINT"), ("_seq", "BIGINT"), ("_hash", "BLOB")]
+    return [*values, *history, ("_part", "INTEGER"), ("_file", "VARCHAR"), ("_row", "BIGINT"), ("_raws", "VARCHAR[]")]
+
+
+def _select(contract: Contract, schema: pa.Schema, load: int) -> str:
     zone = contract.source.timezone
-    values = [
-        f"{expressions.normalise(c, quote(raw(i)), timezone=zone)} AS {quote(c.name)}"
-        for i, c in enumerate(contract.columns)
-    ]
-    inner = ", ".join(["_seq", f"{part} AS _part", f"{literal(file)} AS _file", "_row", *texts, *values])
-    return f"SELECT *, {values_hash(contract)} FROM (SELECT {inner} FROM _delivered)"
+    values, apart = [], []
+    for place, column in enumerate(contract.columns):
+        name, source = quote(column.name), quote(raw(place))
+        native = is_native(column, schema.field(raw(place)).type)
+        value = expressions.native(column, source) if native else expressions.normalise(column, source, timezone=zone)
+        values.append(f"{value} AS {name}")
+        apart.append(
+            f"{name} IS NULL AND {source} IS NOT NULL"
+            if native
+            else f"CAST({source} AS VARCHAR) IS DISTINCT FROM CAST({name} AS VARCHAR)"
+        )
+    texts = ", ".join(
+        f"CASE WHEN {differs} THEN CAST({quote(raw(i))} AS VARCHAR) END" for i, differs in enumerate(apart)
+    )
+    raws = f"CASE WHEN {' OR '.join(f'({a})' for a in apart)} THEN [{texts}] END"
+    names = ", ".join(quote(c.name) for c in contract.columns)
+    return (
+        f"SELECT {names}, 'upsert' AS _op, {load:d}::BIGINT AS _load, _seq, {values_hash(contract)} AS _hash, "
+        f"_part, CAST(_file AS VARCHAR) AS _file, _row, {raws} AS _raws "
+        f"FROM (SELECT *, {', '.join(values)} FROM _delivered)"
+    )
+
+
+def is_native(column: Column, kind: pa.DataType) -> bool:
+    """Whether delivered values of this Arrow type are the column's own, not a spelling of them."""
+    return not column.codes and not column.format and str(kind).startswith(_NATIVE.get(column.type, ("none",)))
 
 
 class _Stream:
-    """A file's batches with columns in the contract's order, numbered. Keeps its own fault: DuckDB would only tell its text."""
+    """Batches with columns in the contract's order, numbered. Keeps its own fault: DuckDB would only tell its text."""
 
-    def __init__(
-        self, contract: Contract, file: str, first: pa.RecordBatch, rest: Iterator[pa.RecordBatch], seq: int
-    ) -> None:
-        self.contract, self.file, self.seq = contract, file, seq
+    def __init__(self, contract: Contract, seq: int) -> None:
+        self.contract, self.seq = contract, seq
         self.fault: Exception | None = None
-        self._first, self._rest = first, rest
-        require(contract, file, _names(first))
-        fields = [pa.field("_seq", pa.int64()), pa.field("_row", pa.int64())]
-        fields += [pa.field(raw(i), first.schema.field(c.source).type) for i, c in enumerate(contract.columns)]
-        self.schema = pa.schema(fields)
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def guarded(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         try:
-            yield self._shape(self._first)
-            for batch in self._rest:
-                require(self.contract, self.file, _names(batch))
-                yield self._shape(batch)
+            yield from batches
         except Exception as error:
             self.fault = error
             raise
 
-    def _shape(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        numbers = pc.cumulative_sum(
-            pa.repeat(pa.scalar(1, pa.int64()), batch.num_rows), start=pa.scalar(self.seq - 1, pa.int64())
-        )
-        self.seq += batch.num_rows
-        arrays = [numbers, batch.column("_row"), *(batch.column(c.source) for c in self.contract.columns)]
-        try:
-            arrays = [a if a.type == f.type else pc.cast(a, f.type) for a, f in zip(arrays, self.schema, strict=True)]
-        except pa.ArrowException:  # its text would tell the value
-            what = f"{self.contract.dataset}: file {self.file} changes a column's type midway"
-            raise SourceDamaged(what, todo="deliver the file again with one type per column") from None
-        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+    def batches(self, deliveries: Iterator[Delivery]) -> Iterator[pa.RecordBatch]:
+        for part, (file, batches) in enumerate(deliveries):
+            for batch in batches:
+                require(self.contract, file, [n for n in batch.schema.names if n != "_row"])
+                yield self._shape(part, file, batch)
 
-
-def _names(batch: pa.RecordBatch) -> list[str]:
-    return [n for n in batch.schema.names if n != "_row"]
+    def _shape(self, part: int, file: str, batch: pa.RecordBatch) -> pa.RecordBatch:
+        rows, names = batch.num_rows, [raw(i) for i in range(len(self.contract.columns))]
+        numbers = pa.array(np.arange(self.seq, self.seq + rows))
+        self.seq += rows
+        origin: list[pa.Array[Any]] = [
+            pa.repeat(pa.scalar(part, pa.int32()), rows),
+            pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), rows), pa.array([file])),
+            batch.column("_row"),
+        ]
+        values = [batch.column(c.source) for c in self.contract.columns]
+        return pa.RecordBatch.from_arrays([numbers, *origin, *values], names=["_seq", "_part", "_file", "_row", *names])

@@ -3,7 +3,7 @@
 It holds counts, rule ids and words, never a delivered value.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from pydantic import TypeAdapter
@@ -78,7 +78,8 @@ class Finding:
 class Verdict:
     """The gate's answer. `rules_version` names the rules' content; `next_seq` is the first `_seq` not used.
 
-    `drift` tells where the source was not as the contract says, and what was done about it.
+    `drift` tells where the source was not as the contract says, and what was done about it. `fit_for`: the load whose data file
+    the passes can be as they stand (every row passed, and no delivered spelling is kept beside a value), or 0. `seconds` by part of the gate.
     """
 
     dataset: str
@@ -90,6 +91,8 @@ class Verdict:
     rules: tuple[RuleResult, ...]
     next_seq: int
     drift: tuple[Finding, ...] = ()
+    fit_for: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The verdict as plain JSON values."""

@@ -77,7 +77,7 @@ def sieved(
     """The gate up to and with the sieve: quick, for most of what there is to prove."""
     deliveries = [(f"{i}.csv", batches(declared, rows)) for i, rows in enumerate(files)]
     with gate._session(work, 256) as con:
-        standardise(con, declared, deliveries, 0)
+        standardise(con, declared, deliveries, 0, work)
         compiled = rules(declared, today=TODAY)
         yield con, sift(con, declared, compiled, current=view(declared, current), references=references or {})
 
