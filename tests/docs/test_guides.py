@@ -12,7 +12,7 @@ from warm_hub import WarmHub
 
 ROOT = Path(__file__).parents[2]
 GUIDES = ROOT / "docs" / "guides"
-ORDER = ("data-engineer", "department", "portal-developer")
+ORDER = ("data-engineer", "department", "portal-developer", "push")
 PORT = "18479"
 
 
@@ -101,3 +101,17 @@ def test_the_portal_gets_a_form_with_origins_and_no_answer_for_another_purpose(s
     assert "公安" in block(shown, '\\"purpose\\": \\"permit-renewal\\"')
     assert "forbidden" in block(shown, "curiosity")
     assert re.search(r"faults\s*$", block(shown, "hub audit verify"), re.MULTILINE)
+
+
+def test_the_sender_gets_the_same_receipt_again_and_is_told_of_the_bad_record(shown: dict[str, str]) -> None:
+    assert "the same receipt" in block(shown, "cmp - $HUB_HOME/receipt.json")
+    refused = block(shown, "L0000004")
+    assert '"line":1' in refused
+    assert "L0000004" not in refused
+    fate = block(shown, "hub pull library_cards\nreceipt=")
+    assert '"status": "published"' in fate
+    assert '"citizen_id.checksum"' in fate
+    assert "310101190001010039" not in fate
+    sent = block(shown, "python $HUB_HOME/send.py")
+    assert "receipt " in sent
+    assert "no row is in quarantine" in sent
