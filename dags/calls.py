@@ -98,6 +98,24 @@ def upkeep() -> dict[str, Any]:
         return maintenance.upkeep(hub)
 
 
+def due_reconciliations() -> list[str]:
+    """The datasets whose contract asks for a comparison with their source now."""
+    from hub import reconcile
+
+    with _hub() as hub:
+        return reconcile.due(hub)
+
+
+def reconcile_dataset(dataset: str, airflow_run: str) -> dict[str, Any]:
+    """Compare one dataset with its source; returns the counts."""
+    from hub import reconcile
+
+    with _hub() as hub:
+        run = reconcile.reconcile(hub, dataset, owner=f"airflow:reconcile:{airflow_run}")
+        counts: dict[str, Any] = run.facts.get("counts", {})
+        return counts
+
+
 @contextmanager
 def _hub() -> Iterator["Hub"]:
     from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException

@@ -1,4 +1,7 @@
-"""`catalog` follows the subjects; `upkeep` runs nightly: bases, landings, late datasets, messages that wait."""
+"""`catalog` follows the subjects; `upkeep` runs nightly: bases, landings, late datasets, messages that wait.
+
+`reconcile` compares datasets with their sources, one after the other, as often as their contracts ask for it.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -41,3 +44,26 @@ with DAG(
         return calls.upkeep()
 
     upkeep()
+
+with DAG(
+    dag_id="reconcile",
+    description="与来源比对: what cursors cannot find",
+    schedule=CronTriggerTimetable("0 18 * * *", timezone="UTC", run_immediately=timedelta(0)),
+    catchup=False,
+    max_active_runs=1,
+    tags=["hub"],
+    doc_md=__doc__,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
+):
+
+    @task
+    def due() -> list[str]:
+        """The datasets whose contract asks for it now."""
+        return calls.due_reconciliations()
+
+    @task(max_active_tis_per_dag=1)
+    def compare(dataset: Any, run_id: Any = None) -> dict[str, Any]:
+        """Compare one dataset with its source; findings open an incident."""
+        return calls.reconcile_dataset(dataset, run_id)
+
+    compare.expand(dataset=due())

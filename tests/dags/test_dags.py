@@ -36,8 +36,10 @@ def run(dag: Any, **conf: Any) -> Any:
     return dag.test(run_conf=conf)
 
 
-def test_there_is_a_dag_for_each_contract_and_one_each_for_subjects_catalog_and_upkeep(dags: dict[str, Any]) -> None:
-    assert set(dags) == {f"dataset.{name}" for name in ORDER} | {"subjects", "catalog", "upkeep"}
+def test_there_is_a_dag_for_each_contract_and_one_each_for_subjects_catalog_upkeep_and_reconciliation(
+    dags: dict[str, Any],
+) -> None:
+    assert set(dags) == {f"dataset.{name}" for name in ORDER} | {"subjects", "catalog", "upkeep", "reconcile"}
 
 
 @pytest.mark.parametrize("dataset", ORDER)
@@ -177,3 +179,13 @@ def test_no_dag_file_reads_more_than_the_index() -> None:
         assert all(
             line.split()[1].split(".")[0] in {"airflow", "copy", "dags", "datetime", "typing"} for line in top
         ), path.name
+
+
+def test_the_reconcile_dag_compares_what_is_due(dags: dict[str, Any], airflow_city: City) -> None:
+    from dags import calls
+
+    assert run(dags["reconcile"]).state == "success"  # no contract of the city asks for it
+    assert calls.due_reconciliations() == []
+    counts = calls.reconcile_dataset("residents", "by hand")
+    assert counts["source"] > 0
+    assert (counts["missing"], counts["changed"], counts["gone"]) == (0, 0, 0)
