@@ -4,7 +4,6 @@ Retry-After is kept in seconds and as a date (RFC 9110, 10.2.3) up to `LONGEST_W
 Clock, sleep and randomness are arguments. No message or log line holds a query, a header or an answer's text.
 """
 
-import logging
 import random
 import ssl
 import time
@@ -16,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from connectors.http_logs import quiet
 from schemas.errors import HubError, SourceDamaged, SourceDenied, SourceMissing, SourceUnreachable
 
 TRIES = 5
@@ -23,19 +23,6 @@ LONGEST_WAIT = 120.0
 MOST_BYTES = 64 << 20
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 _NETWORK = "check host, port and network; the run tries again by itself"
-
-
-class _WithoutQuery(logging.Filter):
-    """Shortens the addresses that httpx logs: a query may hold a key, and a record's value."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(a.copy_with(query=None) if isinstance(a, httpx.URL) else a for a in record.args)
-        return True
-
-
-logging.getLogger("httpx").addFilter(_WithoutQuery())
-logging.getLogger("httpcore").setLevel(logging.INFO)  # below, it logs an answer's headers: cookies, redirects with keys
 
 
 @dataclass(frozen=True)
@@ -61,6 +48,7 @@ class Wire:
     """Requests to one source over one transport."""
 
     def __init__(self, transport: httpx.BaseTransport, pace: Pace, seconds: float) -> None:
+        quiet()
         self.pace = pace
         self._http = httpx.Client(timeout=seconds, follow_redirects=False, trust_env=False, transport=transport)
         self._next: datetime | None = None

@@ -191,7 +191,9 @@ def test_tls_checks_the_registered_name_though_the_connection_goes_to_the_addres
     guard = Guard(resolve=resolving("127.0.0.1"))
     with (
         http_server(lambda *_: (200, b"[]"), tls=authority) as port,
-        httpx.Client(transport=guard.transport(lambda: ssl.create_default_context(cafile=str(trusted))), timeout=5) as client,
+        httpx.Client(
+            transport=guard.transport(lambda: ssl.create_default_context(cafile=str(trusted))), timeout=5
+        ) as client,
     ):
         if good:
             assert client.get(f"https://{name}:{port}/").content == b"[]"

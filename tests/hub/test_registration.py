@@ -1,12 +1,14 @@
 """Registering safely: an address, a secret or a webhook that leads astray is refused with the contract, and again at connect."""
 
 import ast
+import logging
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from city_bench import hub_at
+from http_servers import http_server
 
 from hub import named_secrets, notify, pipeline, registry
 from hub.core import Hub
@@ -94,6 +96,25 @@ def test_a_message_to_a_webhook_that_may_not_be_reached_waits_and_is_not_sent(pr
     incidents.begin(production.ledger, "people", "failed", "why", now=production.clock(), message=message)
     assert notify.send(production) == 0
     assert len(incidents.unsent(production.ledger)) == 1
+
+
+def test_a_webhooks_key_is_not_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    heard: list[str] = []
+
+    def answer(_path: str, query: dict[str, str], _token: str) -> tuple[int, bytes]:
+        heard.append(query["key"])
+        return 200, b"{}"
+
+    with http_server(answer) as port:
+        hub = hub_at(tmp_path / "home", notify_url=f"http://127.0.0.1:{port}/own?key=canary-own")
+        for n, url in enumerate((hub.settings.notify_url, f"http://127.0.0.1:{port}/hook?key=canary-theirs")):
+            message = Message(0, url, {}, 0)
+            incidents.begin(hub.ledger, f"people{n}", "failed", "why", now=hub.clock(), message=message)
+        assert notify.send(hub) == 2
+    assert heard == ["canary-own", "canary-theirs"]
+    assert f"http://127.0.0.1:{port}/hook" in caplog.text
+    assert "canary" not in caplog.text
 
 
 def test_a_contract_that_was_applied_before_the_hub_was_closed_down_is_held_at_connect(tmp_path: Path) -> None:
