@@ -49,8 +49,7 @@ def address(source: Source, guard: Guard) -> URL:
     if backend == "sqlite":
         return url.set(drivername=DRIVERS[backend])
     guard.check(url.host)
-    if not url.database or "=" in url.database or "/" in url.database or not url.database.isprintable():
-        raise _invalid(f"{url.database!r} is no database's name")
+    check_database(url.database)
     _check_tls(options(source))
     return url.set(drivername=DRIVERS[backend])
 
@@ -98,6 +97,12 @@ def _limited(url: URL, arguments: dict[str, Any], seconds: int) -> Engine:
             connection.commit()
 
     return made
+
+
+def check_database(name: str | None) -> None:
+    """Refuse a database's name that a driver could take for more: `host=…`, a URL, a descriptor in brackets. Raises ContractInvalid."""
+    if not name or not name.isprintable() or set(name) & set("=/()"):
+        raise _invalid(f"{name!r} is no database's name")
 
 
 def shown(url: URL) -> str:

@@ -26,6 +26,7 @@ from connectors.guard import Guard
 from connectors.interface import Closing, Part, Probe, Reading, SourceColumn
 from connectors.pace import paced
 from connectors.paths import held
+from connectors.sql.address import check_database
 from connectors.sql.faults import told
 from connectors.sql.literals import written
 from schemas.contract import Column, Source
@@ -210,6 +211,7 @@ def _address(source: Source, guard: Guard) -> URL:
     driver, port = EXPERIMENTAL[url.drivername.partition("+")[0]]
     if port:
         guard.check(url.host)
+        check_database(url.database)
     return url.set(drivername=driver)
 
 

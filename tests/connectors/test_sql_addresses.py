@@ -29,7 +29,8 @@ TRICKS = (
     "postgresql://u:p@db.example/civil", "postgresql://db.example/civil?sslmode=disable", "mysql://db.example/m?local_infile=1",
     "mysql://db.example/m?init_command=SELECT%201", "mysql://db.example/m?unix_socket=/run/mysqld.sock", "mysql:///m",
     "mysql://db.example/m?read_default_file=/etc/my.cnf", "mysql://127.1/m", "mysql://0x7f000001/m", "mysql+mysqlconnector://a,b/m",
-    "mssql://db.example/x", "sqlite://server/share.db?mode=rwc", "no url at all",
+    "redis://db.example/x", "mssql://db.example/x?odbc_connect=DSN%3Dy", "oracle://a,b/x", "mssql://%2Frun/x", "opengauss:///civil",
+    "oracle://db.example/x)(HOST=evil.example)", "sqlite://server/share.db?mode=rwc", "no url at all",
 )  # fmt: skip
 
 
