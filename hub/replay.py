@@ -133,8 +133,8 @@ def _repeat(hub: Hub, run: Run, scratch: Scratch, load: Commit) -> None:
     """Put one load into the scratch lake as it would be under the contract in force."""
     table, number, work = History(scratch.lake, run.dataset), scratch.number(load.load), work_folder(hub, run)
     head = table.head()
-    absent = head.absent if head else ""
-    found = changes.Changes(None, head.rows if head else 0, "", absent, {"new": 0, "updated": 0, "deleted": 0})
+    absent, rows = (head.absent, head.rows) if head else ("", 0)
+    found = changes.Changes(None, rows, "", absent, {"new": 0, "updated": 0, "deleted": 0})
     with session(work, hub.settings.judge_memory_mb) as con:
         if load.kind == "rollback":
             to, first = scratch.number(int(load.verdict["to"])), load.landing << SEQ_BITS
@@ -142,7 +142,7 @@ def _repeat(hub: Hub, run: Run, scratch: Scratch, load: Commit) -> None:
                 con, scratch.lake, scratch.contract, to=to, load=number, run=load.run, first_seq=first
             )
         elif _is_pull(load):
-            found = _judge_again(hub, con, scratch, load, work, absent)
+            found = _judge_again(hub, con, run, scratch, load, absent, rows)
     table.commit(
         replace(load, load=number, rows=found.rows, changed=found.changed, absent=found.absent),
         found.file,
@@ -150,16 +150,19 @@ def _repeat(hub: Hub, run: Run, scratch: Scratch, load: Commit) -> None:
     )
 
 
-def _judge_again(hub: Hub, con: Any, scratch: Scratch, load: Commit, work: Path, absent: str) -> changes.Changes:
+def _judge_again(
+    hub: Hub, con: Any, run: Run, scratch: Scratch, load: Commit, absent: str, rows: int
+) -> changes.Changes:
     """One landing through the gate and against the scratch lake's current."""
     contract, number = scratch.contract, scratch.number(load.load)
     manifest = landing.manifest(hub.lake, load.dataset, load.run)
     if manifest is None:
         raise Stop(f"the landing of load {load.load} of {load.dataset} was removed", todo="try again")
+    work = work_folder(hub, run)
     folder = work / "judged"
     verdict = judged(
         hub, contract, deliveries(hub, contract, manifest), folder, first_seq=load.landing << SEQ_BITS,
-        against=view_of(scratch.lake, contract, number - 1),
+        against=view_of(scratch.lake, contract, number - 1), load=number,
     )  # fmt: skip
     if verdict.outcome == "hold":
         reasons = "; ".join(f"{r.zh} / {r.en}" for r in verdict.reasons)
@@ -167,7 +170,7 @@ def _judge_again(hub: Hub, con: Any, scratch: Scratch, load: Commit, work: Path,
         raise DeliveryHeld(what, todo="correct the contract, or replay from a later load")
     found = changes.find(
         con, scratch.lake, contract, delivered(folder, manifest, verdict), load=number, run=load.run,
-        absent_before=absent, accept_deletions=True,
+        absent_before=absent, accept_deletions=True, rows_before=rows,
     )  # fmt: skip
     quarantine.record(
         con, scratch.lake, contract, folder / "rejects.parquet", folder / "keys.parquet", run=load.run,
