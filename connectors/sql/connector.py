@@ -113,14 +113,13 @@ class SqlConnector(Closing):
         last: Bound | None,
     ) -> Iterator[Part]:
         """One part, or a further one from the batch on whose values ask for another schema; all bear the table's name."""
-        sql, plain = self._select(dialect, target)
+        sql, schema = self._select(dialect, target, columns)
         parameters: tuple[Value, ...] = ()
         if cursor and last:
             sql += f" WHERE {self._quote(cursor)} >= \0 OR {self._quote(cursor)} IS NULL"
             sql = sql.replace("%", "%%") if dialect.mark == "%s" else sql
             sql = sql.replace("\0", dialect.mark)
             parameters = (start(last, self.source.lag),)
-        schema = typed(plain, dialect, target.columns, columns)
         none = True
         for shape, batches in groupby(self._stream(dialect, sql, parameters, schema), attrgetter("schema")):
             none = False
@@ -142,9 +141,15 @@ class SqlConnector(Closing):
             return None
         return bound(newest, horizon, dialect.zone(cursor, self.source.timezone), numeric=numeric(cursor))
 
-    def _select(self, dialect: Dialect, target: introspection.Table) -> tuple[str, pa.Schema]:
-        shown_as = [dialect.expression(c, self._quote(c)) for c in target.columns]
-        schema = text_schema([c.name for c in target.columns], [c.type for c in target.columns])
+    def _select(
+        self, dialect: Dialect, target: introspection.Table, wanted: Sequence[Column] = ()
+    ) -> tuple[str, pa.Schema]:
+        plain = text_schema([c.name for c in target.columns], [c.type for c in target.columns])
+        schema = typed(plain, dialect, target.columns, wanted)
+        shown_as = [
+            f"{dialect.expression(c, self._quote(c), field.type)} AS {self._quote(c)}"
+            for c, field in zip(target.columns, schema, strict=True)
+        ]
         return f"SELECT {', '.join(shown_as)} FROM {target.quoted}", schema
 
     def _check(self, target: introspection.Table, columns: Sequence[Column]) -> None:

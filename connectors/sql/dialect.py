@@ -25,8 +25,8 @@ class Dialect(Protocol):
     def consistent(self, schema: str | None, table: str, /) -> bool:
         """Whether the snapshot holds for this table."""
 
-    def expression(self, column: SourceColumn, quoted: str, /) -> str:
-        """The SQL that shows a column's value as text without loss."""
+    def expression(self, column: SourceColumn, quoted: str, kind: pa.DataType, /) -> str:
+        """The SQL that shows a column's value without loss, as text or as the Arrow type `kind` that `type` told."""
 
     def type(self, column: SourceColumn, /) -> pa.DataType:
         """The Arrow type in which `rows` can give the column exactly; text where there is none."""

@@ -4,6 +4,7 @@ The driver converts nothing, so `0000-00-00` and every digit of a DECIMAL come t
 shown with its offset, a DATETIME as it was stored.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,9 +18,17 @@ from pymysql.cursors import SSCursor
 from connectors.batches import ROWS, text_batches
 from connectors.bounds import Horizon, Value
 from connectors.interface import SourceColumn
+from connectors.sql import connectorx_rows
 from connectors.sql.dialect import number, numeric
 
 MARGIN = 2
+_SAYS_FIRST = (
+    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    "SET SESSION lock_wait_timeout = 60, time_zone = '+00:00'",
+)
+_TEXT = r"(TINY|MEDIUM|LONG)?TEXT\b|N?(VAR)?CHAR\b"
+_BYTES = r"(TINY|MEDIUM|LONG)?BLOB\b|(VAR)?BINARY\b|GEOMETRY|POINT|LINESTRING|POLYGON|MULTI|$"
+_INTEGER = r"(TINYINT|SMALLINT|MEDIUMINT|INTEGER|INT|BIGINT)(\(\d+\))?"
 # A statement that waits for a lock stamps its rows before InnoDB's transaction begins, hence the process list too.
 _AGE = """
 SELECT greatest(
@@ -40,10 +49,11 @@ class MariaDb:
 
     def __init__(self, **arguments: Any) -> None:
         encoders = {kind: how for kind, how in conversions.items() if not isinstance(kind, int)}
-        arguments |= {"charset": "utf8mb4", "conv": encoders, "local_infile": False, "autocommit": True}
+        self._arguments = arguments
+        arguments = arguments | {"charset": "utf8mb4", "conv": encoders, "local_infile": False, "autocommit": True}
         self.connection = pymysql.connect(**arguments)
-        self._one("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        self._one("SET SESSION lock_wait_timeout = 60, time_zone = '+00:00'")
+        for statement in _SAYS_FIRST:
+            self._one(statement)
 
     def horizon(self) -> Horizon:
         """The oldest running transaction's or statement's start, or now; two seconds earlier, for those are whole seconds."""
@@ -69,15 +79,21 @@ class MariaDb:
         row = self._one(_ENGINE, (schema, table))
         return bool(row) and row[0] == "InnoDB"
 
-    def expression(self, column: SourceColumn, quoted: str, /) -> str:
-        """A TIMESTAMP with its offset, bits as a number, all else as it is."""
+    def expression(self, column: SourceColumn, quoted: str, kind: pa.DataType, /) -> str:
+        """A TIMESTAMP with its offset, bits as a number, bytes as hex, all else as the server's own text."""
+        if kind != pa.string() or re.match(_TEXT, column.type):
+            return quoted
+        if re.match(_BYTES, column.type):
+            return f"CONCAT('\\\\x', LOWER(HEX({quoted})))"
         if column.type.startswith("TIMESTAMP"):
             return f"CONCAT({quoted}, '+00:00')"
-        return f"{quoted} + 0" if column.type.startswith("BIT") else quoted
+        return f"CAST({quoted} + 0 AS CHAR)" if column.type.startswith("BIT") else f"CAST({quoted} AS CHAR)"
 
-    def type(self, _column: SourceColumn, /) -> pa.DataType:
-        """Text."""
-        return pa.string()
+    def type(self, column: SourceColumn, /) -> pa.DataType:
+        """Signed integers and DOUBLE as such; all else is exact as text only."""
+        if re.fullmatch(_INTEGER, column.type):
+            return pa.int64()
+        return pa.float64() if re.fullmatch(r"DOUBLE(\(.*\))?", column.type) else pa.string()
 
     def zone(self, column: SourceColumn, zone: str, /) -> str:
         """UTC for a TIMESTAMP, the source's own for a DATETIME."""
@@ -89,10 +105,17 @@ class MariaDb:
         return number(value) if value is not None and numeric(column) else value
 
     def rows(self, sql: str, parameters: tuple[Value, ...], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        """The rows, fetched as they are batched; parameters are escaped by the driver."""
+        """The rows; parameters are escaped by the driver."""
         cursor = self.connection.cursor(SSCursor)
+        if connectorx_rows.fits(self._arguments):
+            first = (str(self._arguments["init_command"]), *_SAYS_FIRST)
+            statement = cursor.mogrify(sql, parameters or None)
+            yield from connectorx_rows.rows(self._arguments, first, statement, schema)
+            return
         cursor.execute(sql, parameters or None)
-        return text_batches(_texts(cursor), schema)
+        plain = pa.schema([field.with_type(pa.string()) for field in schema])
+        for batch in text_batches(_texts(cursor), plain):
+            yield batch.cast(schema)
 
     def close(self) -> None:
         """Closing the connection ends the transaction and any stream, whose unread rest the driver would else fetch."""
@@ -110,4 +133,4 @@ class MariaDb:
 def _texts(cursor: SSCursor) -> Iterator[list[str | None]]:
     while rows := cursor.fetchmany(ROWS):
         for row in rows:
-            yield ["\\x" + v.hex() if isinstance(v, bytes) else v for v in row]
+            yield list(row)

@@ -61,9 +61,9 @@ class Postgres:
         """Always."""
         return True
 
-    def expression(self, column: SourceColumn, quoted: str, /) -> str:
+    def expression(self, column: SourceColumn, quoted: str, kind: pa.DataType, /) -> str:
         """The column as COPY shows it; a boolean as true or false instead of t or f."""
-        return f"{quoted}::text" if column.type == "BOOLEAN" else quoted
+        return f"{quoted}::text" if column.type == "BOOLEAN" and kind == pa.string() else quoted
 
     def zone(self, _column: SourceColumn, zone: str, /) -> str:
         """The source's own: a column with a zone shows its offset."""

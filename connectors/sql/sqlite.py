@@ -35,7 +35,7 @@ class Sqlite:
         """Always."""
         return True
 
-    def expression(self, _column: SourceColumn, quoted: str, /) -> str:
+    def expression(self, _column: SourceColumn, quoted: str, _kind: pa.DataType, /) -> str:
         """The column itself; `_text` makes it text."""
         return quoted
 

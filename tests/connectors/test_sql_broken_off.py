@@ -12,6 +12,7 @@ WIDE = "repeat('x', 100)"
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("connectors.sql.copying.BLOCK", 1 << 16)
+    monkeypatch.setattr("connectors.sql.connectorx_rows.ROWS", 1000)
 
 
 @pytest.fixture
@@ -59,6 +60,6 @@ def test_a_postgresql_stream_that_is_cut_is_never_a_short_read(wide_postgres: Po
 def test_a_mariadb_stream_that_is_cut_is_never_a_short_read(wide_mariadb: MariaDbStage) -> None:
     cut(
         wide_mariadb,
-        "BEGIN NOT ATOMIC FOR r IN (SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT `id`%') "
+        "BEGIN NOT ATOMIC FOR r IN (SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT CAST(`id`%') "
         "DO KILL CONNECTION r.id; END FOR; END",
     )

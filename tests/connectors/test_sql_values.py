@@ -90,11 +90,16 @@ def test_a_row_inserted_during_the_read_is_not_half_seen(postgres_stage: Postgre
         assert "2026-05-01" in (reading.watermark or "")
 
 
-def test_a_row_changed_during_the_read_is_seen_as_it_was_in_mariadb(mariadb_stage: MariaDbStage) -> None:
-    mariadb_stage.write(["id"], [["1"]])
+def test_rows_changed_during_the_read_are_seen_as_they_were_in_mariadb(mariadb_stage: MariaDbStage, monkeypatch) -> None:
+    monkeypatch.setattr("connectors.sql.connectorx_rows.ROWS", 1000)
+    mariadb_stage.execute("CREATE TABLE records AS SELECT seq AS id, repeat('x', 100) AS pad FROM seq_1_to_100000")
     with mariadb_stage.open() as connector, connector.read(columns("id"), None) as reading:
-        mariadb_stage.execute("UPDATE records SET id = 'changed'")
-        assert [b.column("id").to_pylist() for p in reading.parts() for b in p.batches or ()] == [["1"]]
+        batches = next(reading.parts()).batches or iter(())
+        seen = next(batches).num_rows
+        mariadb_stage.execute("UPDATE records SET id = -1, pad = ''")
+        rest = list(batches)
+        assert seen + sum(batch.num_rows for batch in rest) == 100_000
+        assert "-1" not in rest[-1].column("id").to_pylist()
         assert reading.consistent
 
 
