@@ -22,6 +22,7 @@ from schemas.errors import SourceDamaged
 
 Flat = dict[str, str | None]
 MOST_BYTES = 64 << 20
+_WRITE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 
 def objects(file: BinaryIO, source: Source, where: str) -> Iterator[pa.RecordBatch]:
@@ -55,7 +56,7 @@ def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool | dict | list):
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+        return _WRITE(value)
     return str(value)
 
 

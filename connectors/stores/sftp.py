@@ -8,7 +8,7 @@ agent or the environment. The connection goes to the address that the guard chec
 import asyncio
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 from connectors.guard import Guard
@@ -40,7 +40,7 @@ class SftpStore(FsspecStore):
         if not self._key:
             _invalid("customProperties.options.hostKey", f"the public key of {self.host} is wanted",
                      f'hostKey: "ssh-ed25519 AAAA…", as ssh-keyscan {self.host} prints it')  # fmt: skip
-        self._secret = lambda: secret(source.secret or "")
+        self._secret: Callable[[], str] = lambda: secret(source.secret or "")
         self._files: Any = None
 
     def __repr__(self) -> str:
@@ -56,7 +56,8 @@ class SftpStore(FsspecStore):
         """End the session."""
         files, self._files = self._files, None
         if files is not None:
-            asyncio.run_coroutine_threadsafe(_end(files), files.loop).result(CONNECT_SECONDS)
+            with suppress(OSError):  # a time-out too: whoever is gone need not be told
+                asyncio.run_coroutine_threadsafe(_end(files), files.loop).result(CONNECT_SECONDS)
 
     def _connect(self) -> Any:
         try:
@@ -66,8 +67,7 @@ class SftpStore(FsspecStore):
             raise SourceMissing("the SFTP client is not installed", todo="pip install 'cityhub[sftp]'") from None
         trusted: tuple[list[Any], ...] = ([self._public(asyncssh)], [], [])
         account = self._account(asyncssh)
-        client: Any = SSHFileSystem
-        return client(
+        return SSHFileSystem(
             self.host, port=self.port, sock=self._guard.connect(self.host, self.port, CONNECT_SECONDS),
             known_hosts=trusted, options=account, config=None, skip_instance_cache=True,
         )  # fmt: skip
