@@ -2,10 +2,12 @@
 """Writes the reference pages that follow from the code: `python docs/generate.py`; with `--check` it writes nothing and fails if one is old.
 
 1. `reference/settings.md` from `hub.settings.Settings`: name, default, help.
+2. `reference/data-elements.md` from the register of data elements, its code lists and checks.
 """
 
 import sys
 import types
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -13,6 +15,10 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from hub.settings import Settings
+from schemas.codes import code_list, code_lists
+from schemas.elements import ELEMENTS, Element
+from schemas.expressions import checks
+from schemas.types import column_of
 
 REFERENCE = Path(__file__).parent / "reference"
 SETTINGS_HEAD = """\
@@ -31,6 +37,38 @@ Secrets of departments' systems are not settings: a contract names them (`env:NA
 looked up when a run opens the source.
 """
 
+ELEMENTS_HEAD = """\
+# Data elements
+
+<!-- Written by docs/generate.py from schemas/data. Do not edit. -->
+
+A data element (数据元) gives a column its meaning: `dataElementId` in a contract names it. From it follow how a value is read, what must
+hold of it, how it is masked and which columns elsewhere say the same. `hub element show ID` tells everything of one: its seven basic
+attributes and the extended ones, its SQL, Arrow and JSON Schema type, its form, its code list. Values from standard input are judged by
+`hub element check ID`, and `hub element suggest` ranks the elements that a column could be, with evidence.
+
+In Python: `schemas.values.normalise(element, text)` and `check(element, value, today=…)`, `schemas.masking.mask(id, value)`,
+`schemas.likeness.compare(element, a, b)` (`same`, `alike`, `different`, `missing`), `schemas.types` for types. Whole columns are read and
+checked by the same rules in SQL (`schemas.expressions`); a test holds the two together.
+
+Sensitivity: L1 public, L2 internal, L3 personal, L4 sensitive personal. A finding is the end of a rule's id (`COLUMN.checksum`); a `*`
+marks warnings, which are counted and set nothing aside.
+
+| element | name | type and format | code list | sensitivity | findings |
+| --- | --- | --- | --- | --- | --- |
+"""
+LISTS_HEAD = """\
+
+## Code lists
+
+A code list (代码集) is a file below `schemas/data/codes`. A code that the list never had is `code`, an error; one that went out of force is
+`retired`, a warning: it stays in the file with its last month, so that old records keep their meaning. A contract's `codeMap` maps a
+department's codes to these; a code outside of the map stays as it is and is `code` too.
+
+| list | name | version | in force from | codes | retired |
+| --- | --- | --- | --- | --- | --- |
+"""
+
 
 def settings_page() -> str:
     """The settings page's text."""
@@ -39,9 +77,34 @@ def settings_page() -> str:
     return SETTINGS_HEAD + "\n".join(rows) + "\n" + SETTINGS_TAIL
 
 
+def elements_page() -> str:
+    """The page of data elements and code lists."""
+    elements = [_element_row(element) for element in ELEMENTS.values()]
+    lists = [
+        f"| `{listed.name}` | {listed.zh} {listed.en} | {listed.version} | {listed.first} | {len(listed.current)} | {len(listed.retired)} |"
+        for listed in map(code_list, code_lists())
+    ]
+    return "\n".join([ELEMENTS_HEAD + "\n".join(elements), LISTS_HEAD + "\n".join(lists), ""])
+
+
+def _element_row(element: Element) -> str:
+    column = column_of(element)
+    found = [c.code + ("*" if c.severity == "warning" else "") for c in checks(column, "v", today=date.min)]
+    kind = f"{column.sql_type.lower()} `{element.format}`"
+    cells = (
+        f"`{element.id}`",
+        f"{element.zh} {element.en}",
+        kind,
+        element.codes or "",
+        element.sensitivity,
+        " ".join(found),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
 def pages() -> dict[Path, str]:
     """Every generated page and the text it should have."""
-    return {REFERENCE / "settings.md": settings_page()}
+    return {REFERENCE / "settings.md": settings_page(), REFERENCE / "data-elements.md": elements_page()}
 
 
 def _row(name: str, field: FieldInfo) -> str:

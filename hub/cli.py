@@ -34,7 +34,7 @@ COMMANDS = {
     "upkeep": ("pipeline", "Refresh bases, clean landings, look for late datasets, send what waits in the outbox."),
     "ledger": ("pipeline", "台账 ledger: the operational database"),
     "element": ("meaning", "数据元 data elements: what columns mean, and what values must be"),
-    "authority": ("meaning", "数源 sources of record: one dataset per data element and subject kind"),
+    "authority": ("meaning", "数源 authoritative sources: one dataset per data element and subject kind"),
     "subject": ("people", "一人一档、一企一档 subjects: one file per person, enterprise, …"),
     "due": ("people", "List permits and licences about to expire, each with the form that renews it."),
     "form": ("people", "表单 forms: what they ask and where their fields come from"),

@@ -214,7 +214,7 @@ def _clashes(hub: Hub, good: list[tuple[Path, Contract]]) -> list[Problem]:
 
 
 def _rivals(hub: Hub, good: list[tuple[Path, Contract]]) -> list[Problem]:
-    """Claims to be a source of record that another dataset has: in the ledger, or in another of these files."""
+    """Claims to be an authoritative source that another dataset has: in the ledger, or in another of these files."""
     path, example = "customProperties.authoritativeFor", "leave it out, or ask the holder to give it up"
     named = {contract.dataset for _, contract in good}
     holders = authorities.held(hub.ledger)

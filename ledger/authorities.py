@@ -1,4 +1,4 @@
-"""Sources of record (数源确认): the one dataset whose value of a data element goes before all others, for each subject kind.
+"""Authoritative sources (数源确认): the one dataset whose value of a data element goes before all others, for each subject kind.
 
 A claim stands in a contract (`authoritativeFor`) and is taken when the contract is applied, or is made by the data office. The second
 claim of an element is refused with the name of its holder; whoever no longer claims it gives it up.
@@ -59,7 +59,7 @@ def words(subject: str, element: str) -> str:
 
 
 def held(db: Database) -> tuple[Authority, ...]:
-    """Every source of record, by subject kind and element."""
+    """Every authoritative source, by subject kind and element."""
     with db.read() as connection:
         return tuple(_held(connection))
 

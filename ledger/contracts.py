@@ -64,7 +64,7 @@ class Application:
 
 
 def apply(db: Database, files: Sequence[Application], *, at: datetime) -> tuple[Version | None, ...]:
-    """Apply files in one transaction: versions, sources of record and notices; None for a file that is the newest version already.
+    """Apply files in one transaction: versions, authoritative sources and notices; None for a file that is the newest version already.
 
     Raises:
         Invalid: a contract claims a data element that another dataset holds; nothing is applied.

@@ -139,7 +139,7 @@ class SubjectLink:
 
 @dataclass(frozen=True)
 class Claim:
-    """The dataset is the source of record (数源) of a data element of a subject kind."""
+    """The dataset is the authoritative source (数源) of a data element of a subject kind."""
 
     subject: str
     element: str
@@ -160,7 +160,7 @@ class Contract:
     `dataset` is the contract's id and the dataset's name everywhere. `provider` is the department's name as it writes it,
     `provider_code` its USCC. `cycle_hours` is the promised update cycle, `latency_hours` the age from which a value is
     stale, both None where nothing is promised; `retention_days` is how long landed bytes are kept. `reconcile_days` is how often the
-    source is compared with what is published, None for never. `claims` are the data elements it is the source of record of; `retire_on`
+    source is compared with what is published, None for never. `claims` are the data elements it is the authoritative source of; `retire_on`
     (an ISO date) and `successor` say until when a deprecated dataset is served, and which dataset to read instead.
     """
 

@@ -77,7 +77,7 @@ def sections(contract: Contract) -> tuple[Section, ...]:
         ),
         Section("主体 subjects", ("kind", "key"), tuple((s.kind, s.key) for s in contract.subjects)),
         Section(
-            "数源 source of record",
+            "数源 authoritative source",
             ("subject", "数据元 data element"),
             tuple((c.subject, f"{c.element} {_element(c.element)}") for c in contract.claims),
         ),

@@ -1,8 +1,8 @@
 """What changed between two versions of a contract, and whom it hurts.
 
 `breaking`: a reader of the dataset may fail or misread (a column gone, another type, another key, a code list narrowed, longer texts,
-sharing restricted).
-`compatible`: readers go on as before (a new column, a rule, another source). `cosmetic`: words only.
+sharing restricted). `compatible`: readers go on as before (a new column, a rule, another source). `cosmetic`: words only. The version is
+no difference: it is what a difference asks for (`schemas.versions`).
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from schemas.contract import Column, Contract
 
 Kind = Literal["breaking", "compatible", "cosmetic"]
 _ORDER: dict[Kind, int] = {"breaking": 0, "compatible": 1, "cosmetic": 2}
-_WORDS = {"version", "title", "title_en", "purpose", "description", "tags", "labels", "provider_en", "domain"}
+_WORDS = {"title", "title_en", "purpose", "description", "tags", "labels", "provider_en", "domain"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _key(old: Contract, new: Contract) -> Iterator[Change]:
 def _rest(old: Contract, new: Contract) -> Iterator[Change]:
     for field in Contract.__dataclass_fields__:
         before, after = getattr(old, field), getattr(new, field)
-        if field == "columns" or before == after:
+        if field in ("columns", "version") or before == after:
             continue
         narrowed = field == "share_type" and after > before
         lost = field in ("share_modes", "subjects") and not set(before) <= set(after)

@@ -1,4 +1,4 @@
-"""hub element, authority: the data elements and code lists, and which dataset is the source of record of which element."""
+"""hub element, authority: the data elements and code lists, and which dataset is the authoritative source of which element."""
 
 import sys
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ from schemas.findings import FORMS
 
 element_app = typer.Typer(no_args_is_help=True, help="数据元 data elements: what columns mean, and what values must be")
 authority_app = typer.Typer(
-    no_args_is_help=True, help="数源 sources of record: one dataset per data element and subject kind"
+    no_args_is_help=True, help="数源 authoritative sources: one dataset per data element and subject kind"
 )
 ElementId = Annotated[str, typer.Argument(help="data element, as in: hub element list")]
 Subject = Annotated[str, typer.Argument(help="subject kind: person, enterprise, …")]
@@ -89,14 +89,14 @@ def element_suggest(
 
 @authority_app.command("list")
 def authority_list(as_json: Json = False) -> None:
-    """List the sources of record."""
+    """List the authoritative sources."""
     rows = [
         {"subject": a.subject, "element": a.element, "zh": ELEMENTS[a.element].zh, "dataset": a.dataset, "provider": a.provider,
          "by": a.origin, "because": a.because, "since": f"{a.claimed_at:%Y-%m-%d}"}
         for a in authorities.held(hub().ledger)
     ]  # fmt: skip
     output(as_json).table(
-        "数源 sources of record",
+        "数源 authoritative sources",
         rows,
         empty="nothing is claimed → authoritativeFor in a contract, or hub authority claim",
     )
@@ -110,7 +110,7 @@ def authority_claim(
     because: Annotated[str, typer.Option(help="on whose decision")],
     as_json: Json = False,
 ) -> None:
-    """Make a dataset the source of record of an element; refused with the holder's name if there is one."""
+    """Make a dataset the authoritative source of an element; refused with the holder's name if there is one."""
     it = hub()
     authorities.claim(it.ledger, it.contract(dataset), Claim(subject, element), because=because, at=it.clock())
     output(as_json).record({"subject": subject, "element": element, "dataset": dataset})
@@ -125,22 +125,23 @@ def authority_release(subject: Subject, element: ElementId, as_json: Json = Fals
 
 @authority_app.command("check")
 def authority_check(as_json: Json = False) -> None:
-    """Compare the first sources that subject declarations name with the sources of record; exit code 3 where they differ."""
+    """Compare the first sources that subject declarations name with the authoritative sources; exit code 3 where they differ."""
     it = hub()
     holders = {(a.subject, a.element): a.dataset for a in authorities.held(it.ledger)}
     rows = [
         {"subject": kind.name, "field": field.name, "element": field.element, "declared first": field.candidates[0].pick.dataset,
-         "source of record": holders[kind.name, field.element]}
+         "authoritative source": holders[kind.name, field.element]}
         for kind in subject_files.kinds(it).values()
         for field in kind.fields
         if field.element and holders.get((kind.name, field.element), field.candidates[0].pick.dataset) != field.candidates[0].pick.dataset
     ]  # fmt: skip
     output(as_json).table(
-        "declared otherwise than confirmed", rows, empty="every declared field begins with its source of record"
+        "declared otherwise than confirmed", rows, empty="every declared field begins with its authoritative source"
     )
     if rows:
         raise Invalid(
-            f"{len(rows)} fields do not begin with their source of record", todo="order the sources in subjects/*.yaml"
+            f"{len(rows)} fields do not begin with their authoritative source",
+            todo="order the sources in subjects/*.yaml",
         )
 
 

@@ -12,7 +12,7 @@ from warm_hub import WarmHub
 
 ROOT = Path(__file__).parents[2]
 GUIDES = ROOT / "docs" / "guides"
-ORDER = ("data-engineer", "department", "portal-developer", "push")
+ORDER = ("data-engineer", "department", "portal-developer", "push", "versions")
 PORT = "18479"
 
 
@@ -115,3 +115,11 @@ def test_the_sender_gets_the_same_receipt_again_and_is_told_of_the_bad_record(sh
     sent = block(shown, "python $HUB_HOME/send.py")
     assert "receipt " in sent
     assert "no row is in quarantine" in sent
+
+
+def test_a_breaking_change_is_refused_until_its_major_version_is_new(shown: dict[str, str]) -> None:
+    changed = block(shown, "narrow.odcs.yaml")
+    assert "refused" in changed
+    assert re.search(r"2\.0\.0", changed)
+    assert "deprecated" in block(shown, "ending.odcs.yaml")
+    assert "CREATE TABLE marriages" in block(shown, "--format ddl")

@@ -1,4 +1,4 @@
-"""Sources of record: one dataset per data element and subject kind; a second claim is refused with the holder's name."""
+"""Authoritative sources: one dataset per data element and subject kind; a second claim is refused with the holder's name."""
 
 import io
 import json
@@ -109,7 +109,7 @@ def test_the_commands_list_claim_release_and_compare_with_the_declarations(run: 
     assert run("authority", "claim", "insurance", "person", "DE01002", "--because", "decision 7")[0] == 0
     code, out, _ = run("authority", "check", "--json")
     assert code == 3
-    assert [(r["field"], r["source of record"]) for r in json.loads(out)] == [("name", "insurance")]
+    assert [(r["field"], r["authoritative source"]) for r in json.loads(out)] == [("name", "insurance")]
 
 
 def test_elements_are_listed_shown_checked_and_suggested(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
