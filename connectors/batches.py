@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 from schemas.errors import SourceDamaged
@@ -94,7 +95,7 @@ def numbered_schema(schema: pa.Schema) -> pa.Schema:
 
 def number(batch: pa.RecordBatch, schema: pa.Schema, first: int) -> pa.RecordBatch:
     """`batch` led by running numbers from `first`; `schema` is its schema with `_row`."""
-    numbers = pa.array(range(first, first + batch.num_rows), pa.int64())
+    numbers = pa.array(np.arange(first, first + batch.num_rows))
     return pa.RecordBatch.from_arrays([numbers, *batch.columns], schema=schema)
 
 

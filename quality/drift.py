@@ -70,13 +70,16 @@ def plan(contract: Contract, file: str, delivered: Sequence[str]) -> Plan:
         tuple(n for n in wanted if n not in delivered), tuple(dict.fromkeys(n for n in delivered if n not in wanted))
     )
     twice = [n for n in dict.fromkeys(delivered) if delivered.count(n) > 1]
-    needed = {contract.column(k).source for k in contract.key} | {
-        c.source for c in contract.columns if c.name == contract.source.cursor and contract.source.sync == "incremental"
-    }
-    hopeless = bool(twice) or bool(needed & {*found.missing}) or len(found.missing) * 2 > len(wanted)
+    hopeless = bool(twice) or bool(needed(contract) & {*found.missing}) or len(found.missing) * 2 > len(wanted)
     if hopeless or (found and contract.drift.columns == "stop"):
         raise _damaged(contract, file, found, twice, wanted)
     return found
+
+
+def needed(contract: Contract) -> set[str]:
+    """The department's names of what no delivery can lack: the key, and the cursor of an incremental read."""
+    cursor = contract.source.cursor if contract.source.sync == "incremental" else None
+    return {c.source for c in contract.columns if c.name in contract.key or c.name == cursor}
 
 
 def require(contract: Contract, file: str, delivered: Sequence[str]) -> None:
@@ -97,6 +100,7 @@ class Fitting:
     marks: Path
     missing: dict[str, list[int]] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
+    _unseen: set[str] | None = None
     _writer: pq.ParquetWriter | None = field(default=None, repr=False)
 
     def fitted(self, deliveries: Iterable[Delivery]) -> Iterator[Delivery]:
@@ -112,6 +116,7 @@ class Fitting:
         """What was found of columns; `rows` counts the values that an unknown column held."""
         mode = self.contract.drift.columns
         found = [_finding("missing", name, mode) for name in self.missing]
+        found += [_finding("missing", name, "evolve") for name in sorted(self._unseen or ())]
         return (*found, *(_finding("unknown", shown(name), mode, rows) for name, rows in self.unknown.items()))
 
     def create_table(self, con: duckdb.DuckDBPyConnection) -> None:
@@ -124,7 +129,10 @@ class Fitting:
     def _batches(self, part: int, file: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         names: list[str] | None = None
         found = Plan()
-        for batch in batches:
+        for delivered in batches:
+            batch = (
+                self._opened(delivered) if (delivered.schema.metadata or {}).get(b"absent") == b"null" else delivered
+            )
             if batch.schema.names != names:
                 if names is not None:
                     raise SourceDamaged(
@@ -136,6 +144,15 @@ class Fitting:
                 for name in found.missing:
                     self.missing.setdefault(name, []).append(part)
             yield self._shaped(part, batch, found) if found else batch
+
+    def _opened(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The batch of a form without a header (JSON), where what no record names is empty, not missing; but for what makes a row a row."""
+        wanted = [c.source for c in self.contract.columns]
+        absent = [n for n in wanted if n not in batch.schema.names]
+        self._unseen = {*absent} if self._unseen is None else self._unseen & {*absent}
+        for name in [n for n in absent if n not in needed(self.contract)]:
+            batch = batch.append_column(name, pa.nulls(batch.num_rows, pa.string()))
+        return batch.replace_schema_metadata(None)
 
     def _shaped(self, part: int, batch: pa.RecordBatch, found: Plan) -> pa.RecordBatch:
         rows = batch.column("_row")

@@ -3,6 +3,7 @@
 `options.records` is the path to the array (`data.items`, or JSONPath: `connectors.recordpath`); without it a file that begins with
 `[` is the array and any other is lines. Nested objects give dotted names, lists their JSON text, numbers the very digits of the
 file. An object has no header, so the file is read twice: for the names, in order of first appearance, then for the records.
+A name that no record of the file has is an absent value, not an absent column: batches say so in their schema's metadata (`OPEN`).
 """
 
 import json
@@ -20,6 +21,7 @@ from connectors.recordpath import records, streamed
 from schemas.contract import Source
 from schemas.errors import SourceDamaged
 
+OPEN = {"absent": "null"}
 Flat = dict[str, str | None]
 MOST_BYTES = 64 << 20
 _WRITE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
@@ -34,7 +36,8 @@ def objects(file: BinaryIO, source: Source, where: str) -> Iterator[pa.RecordBat
     parents = {name.rsplit(".", i)[0] for name in seen for i in range(1, name.count(".") + 1)}
     names = [name for name, filled in seen.items() if filled or name not in parents]
     rows = ([record.get(name) for name in names] for record in _flat(file, source, where))
-    yield from numbered(names, rows, where)
+    for batch in numbered(names, rows, where):
+        yield batch.replace_schema_metadata(OPEN)
 
 
 def flatten(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str | None]]:

@@ -41,7 +41,9 @@ def _batches(arguments: dict[str, Any], says_first: Sequence[str], statement: st
     import connectorx
 
     user, password = quote(str(arguments.get("user", "")), safe=""), quote(str(arguments.get("password", "")), safe="")
-    place = f"{arguments['host']}:{arguments.get('port', 3306)}/{quote(str(arguments.get('database', '')), safe='')}"
+    host = str(arguments["host"])
+    host = f"[{host}]" if ":" in host else host
+    place = f"{host}:{arguments.get('port', 3306)}/{quote(str(arguments.get('database', '')), safe='')}"
     try:
         found = connectorx.read_sql(
             f"mysql://{user}:{password}@{place}", statement, return_type="arrow_stream", batch_size=ROWS,

@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 from gate_builders import TODAY, Outcome, contract, view
+from modes_bench import sieve_alone
 
 from lake.current import quote
 from quality import drift, gate
@@ -30,11 +31,17 @@ def batches(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Iterator[pa.
         yield pa.RecordBatch.from_arrays(arrays, names=["_row", *names])
 
 
-def judged(work: Path, made: Contract, *files: File, known: list[tuple[Any, ...]] | None = None) -> Outcome:
-    verdict = gate.judge(
-        made, [(f"{i}.csv", batches(*file)) for i, file in enumerate(files)], workdir=work, first_seq=0, today=TODAY,
-        current=view(made, known or []), references={}, docs=None, memory_mb=256,
-    )  # fmt: skip
+def judged(
+    work: Path, made: Contract, *files: File, known: list[tuple[Any, ...]] | None = None, twice: bool = False
+) -> Outcome:
+    """The gate; `twice`: with the count of Great Expectations beside the sieve's."""
+    with pytest.MonkeyPatch.context() as patched:
+        if not twice:
+            sieve_alone(patched)
+        verdict = gate.judge(
+            made, [(f"{i}.csv", batches(*file)) for i, file in enumerate(files)], workdir=work, first_seq=0, today=TODAY,
+            current=view(made, known or []), references={}, docs=None, memory_mb=256,
+        )  # fmt: skip
     return Outcome(verdict, work)
 
 
@@ -63,7 +70,7 @@ def test_an_unknown_column_is_left_in_landing_and_told(tmp_path: Path, mode: str
 
 
 def test_in_quarantine_mode_only_rows_with_a_value_in_an_unknown_column_are_set_aside(tmp_path: Path) -> None:
-    found = judged(tmp_path, declared(columns="quarantine"), UNKNOWN)
+    found = judged(tmp_path, declared(columns="quarantine"), UNKNOWN, twice=True)
     assert set_aside(found) == [(1, "drift.unknown")]
     assert published(found) == [("2", "乙", 8)]
 
@@ -90,7 +97,7 @@ def test_a_missing_column_stays_as_known_in_freeze_mode_and_its_rows_count_as_un
 
 
 def test_rows_of_a_file_that_lacks_a_column_are_set_aside_in_quarantine_mode(tmp_path: Path) -> None:
-    found = judged(tmp_path, declared(columns="quarantine"), MISSING)
+    found = judged(tmp_path, declared(columns="quarantine"), MISSING, twice=True)
     assert set_aside(found) == [(1, "drift.missing"), (2, "drift.missing")]
 
 
@@ -166,3 +173,24 @@ def test_marks_stay_on_disk_and_know_their_rows(tmp_path: Path) -> None:
             (1, 1),
             (2, 1),
         ]
+
+
+def test_what_no_json_record_names_is_empty_and_told_only_if_the_whole_delivery_lacks_it(tmp_path: Path) -> None:
+    def sparse(*files: File) -> tuple[list[tuple[Any, ...]], list[str]]:
+        made = declared()
+        opened = [
+            (f"{i}.json", (b.replace_schema_metadata({"absent": "null"}) for b in batches(*file)))
+            for i, file in enumerate(files)
+        ]
+        with pytest.MonkeyPatch.context() as patched:
+            sieve_alone(patched)
+            verdict = gate.judge(
+                made, opened, workdir=tmp_path / "json", first_seq=0, today=TODAY, current=view(made, []), references={}, docs=None,
+            )  # fmt: skip
+        return published(Outcome(verdict, tmp_path / "json")), [f.name for f in verdict.drift]
+
+    whole: File = (WHOLE, [("3", "丙", "9")])
+    assert sparse(MISSING, whole) == ([("1", "甲", None), ("2", "乙", None), ("3", "丙", 9)], [])
+    assert sparse(MISSING) == ([("1", "甲", None), ("2", "乙", None)], ["年龄"])
+    with pytest.raises(SourceDamaged, match="lacks column '编号'"):
+        sparse((("姓名", "年龄"), [("甲", "7")]))
