@@ -9,6 +9,7 @@ No predicate contains a colon before a word, which SQLAlchemy would take for a b
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 
 from schemas import findings
 from schemas.characters import CONTROL
@@ -159,12 +160,20 @@ def _register(reading: Reading, value: str) -> Iterator[ElementCheck]:
     """Membership of a long register, by one regular expression; whether a region is still in force, by another."""
     formed = _formed(FORMS[reading][0], value)
     if reading == "industry":
-        known = full_match(f"substr({formed}, 1, 3)", pattern(code_list("industry").values))
+        known = full_match(f"substr({formed}, 1, 3)", _codes("industry"))
         yield _check(findings.NO_INDUSTRY, known)
         return
     regions, code = code_list("region"), f"substr({formed}, 1, 6)"
-    yield _check(findings.NO_REGION, full_match(code, pattern(regions.values)))
-    yield _check(findings.retired(regions), f"NOT {full_match(code, pattern(regions.retired))}")
+    yield _check(findings.NO_REGION, full_match(code, _codes("region")))
+    gone = full_match(code, _codes("region", gone=True))
+    yield _check(findings.retired(regions), f"NOT {gone}")
+
+
+@cache
+def _codes(name: str, *, gone: bool = False) -> str:
+    """A pattern of a list's codes, or of those out of force; made once, as long lists take a while."""
+    listed = code_list(name)
+    return pattern(listed.retired if gone else listed.values)
 
 
 def _listed(column: Column, value: str) -> Iterator[ElementCheck]:
