@@ -17,6 +17,7 @@ from schemas.contract import Claim
 from schemas.errors import ContractInvalid, Invalid, NotFound
 
 CONTRACTS = CITY / "contracts"
+FEW = tuple(CONTRACTS / f"{name}.odcs.yaml" for name in ("residents", "marriages", "insurance"))
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_two_rivals_in_one_go_are_refused_too(hub: Hub, tmp_path: Path) -> None:
 
 
 def test_an_element_moves_when_one_contract_gives_it_up_and_another_takes_it(hub: Hub, tmp_path: Path) -> None:
-    registry.apply(hub, (CONTRACTS,))
+    registry.apply(hub, FEW)
     taker = contract(tmp_path, "marriages", claiming(person=["DE01002"]), version="1.1.0")
     giver = contract(tmp_path, "residents", claiming(person=["DE01001"]), version="1.1.0")
     registry.apply(hub, (taker, giver))
@@ -72,7 +73,7 @@ def test_a_claim_of_what_the_contract_does_not_hold_is_a_fault_of_the_file(hub: 
 
 
 def test_the_data_office_claims_and_releases_and_is_refused_as_well(hub: Hub) -> None:
-    registry.apply(hub, (CONTRACTS,))
+    registry.apply(hub, FEW)
     at, insurance = hub.clock(), hub.contract("insurance")
     name, citizen = Claim("person", "DE01002"), Claim("person", "DE01001")
     with pytest.raises(Invalid, match="is residents's"):
@@ -88,11 +89,11 @@ def test_the_data_office_claims_and_releases_and_is_refused_as_well(hub: Hub) ->
 
 
 def test_a_contract_that_is_applied_again_keeps_what_the_office_gave_it(hub: Hub, tmp_path: Path) -> None:
-    registry.apply(hub, (CONTRACTS,))
-    permits = hub.contract("travel_permits")
-    authorities.claim(hub.ledger, permits, Claim("person", "DE03011"), because="decision 8", at=hub.clock())
-    registry.apply(hub, (contract(tmp_path, "travel_permits", version="1.0.1", name="出入境"),))
-    assert holders(hub)["person", "DE03011"] == "travel_permits"
+    registry.apply(hub, FEW)
+    insurance = hub.contract("insurance")
+    authorities.claim(hub.ledger, insurance, Claim("person", "DE05006"), because="decision 8", at=hub.clock())
+    registry.apply(hub, (contract(tmp_path, "insurance", version="1.0.1", name="社会保险"),))
+    assert holders(hub)["person", "DE05006"] == "insurance"
 
 
 def test_the_commands_list_claim_release_and_compare_with_the_declarations(run: Any) -> None:

@@ -147,7 +147,7 @@ def test_a_contract_file_is_exported_without_being_applied(run: Any) -> None:
 
 
 def test_somebody_subscribes_is_listed_without_the_webhooks_path_and_leaves(run: Any) -> None:
-    run("contract", "apply", str(CITY / "contracts"))
+    run("contract", "apply", str(CITY / "contracts" / "residents.odcs.yaml"))
     assert run("contract", "subscribe", "residents", "tax", "ftp://8.8.8.8/x")[0] == 3
     assert run("contract", "subscribe", "nothing", "tax", "https://8.8.8.8/x")[0] == 3
     assert run("contract", "subscribe", "residents", "tax", "https://8.8.8.8/s3cret", "--format", "wecom")[0] == 0
