@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from modes_bench import Bench
+from modes_bench import Bench, sieve_alone
 
 from hub import registry
 from hub.evolving import evolved
@@ -14,6 +14,11 @@ from schemas.errors import Invalid, SourceDamaged
 
 ROWS: list[tuple[Any, ...]] = [(str(n), "甲", "有效", n, f"2026-03-0{n} 08:00:00", f"黄{n}") for n in range(1, 4)]
 NAMES = ("编号", "姓名", "状态", "数", "at", "颜色")
+
+
+@pytest.fixture(autouse=True)
+def _sieve_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    sieve_alone(monkeypatch)
 
 
 @pytest.mark.parametrize("mode", ["stop", "evolve"])

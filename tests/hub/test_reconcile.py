@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import servers
-from modes_bench import Bench
+from modes_bench import Bench, sieve_alone
 
 from hub.core import Hub
 from hub.reconcile import due, reconcile, repair
@@ -15,6 +15,11 @@ from ledger import incidents, loads, runs
 from schemas.errors import Stop
 
 ROWS: list[tuple[Any, ...]] = [(f"KEY-{n:04d}", "甲", "有效", n, f"2026-03-0{n} 08:00:00") for n in range(1, 6)]
+
+
+@pytest.fixture(autouse=True)
+def _sieve_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    sieve_alone(monkeypatch)
 
 
 def made(root: Path, **given: Any) -> Bench:
