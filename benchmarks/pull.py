@@ -62,34 +62,32 @@ ANALYZE TABLE residents
 """
 
 
+_ENTRY = {
+    "resourceCode": "101001/000001", "shareType": 1, "shareCondition": "无条件", "shareMode": ["database"], "providerCode": "11310100MADEM0011P",
+}  # fmt: skip
+
+
+def _own(properties: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"property": name, "value": value, "vendor": "cityhub"} for name, value in properties.items()]
+
+
 def contract(url: str, sync: str) -> str:
     """The residents' contract: types and a key, no further rules."""
     at = make_url(url)
     kind = "postgres" if at.get_backend_name() == "postgresql" else "mysql"
-    custom = [
-        {"property": "syncMode", "value": sync, "vendor": "cityhub"},
-        {"property": "secretRef", "value": "env:BENCH", "vendor": "cityhub"},
-    ]
-    if sync == "incremental":
-        custom.append({"property": "cursor", "value": "updated_at", "vendor": "cityhub"})
+    custom = {"syncMode": sync, "secretRef": "env:BENCH"} | ({"cursor": "updated_at"} if sync == "incremental" else {})
     properties = [
         {"name": name, "physicalName": name, "logicalType": logical, "businessName": name, "classification": "L1"}
         | ({"physicalType": physical} if physical else {})
         | ({"primaryKey": True, "primaryKeyPosition": 1, "required": True} if name == "id" else {})
         for name, logical, physical in COLUMNS
     ]  # fmt: skip
-    server = {
-        "server": "source",
-        "type": kind,
-        "host": at.host,
-        "port": at.port,
-        "database": at.database,
-        "customProperties": custom,
-    }
+    server = {"server": "source", "type": kind, "host": at.host, "port": at.port, "database": at.database}
+    server["customProperties"] = _own(custom)
     server |= {"schema": "public"} if kind == "postgres" else {}
     table = {"name": "residents", "physicalName": "residents", "logicalType": "object", "properties": properties}
     return json.dumps({"apiVersion": "v3.2.0", "kind": "DataContract", "id": "residents", "name": "residents", "version": "1.0.0", "status": "active",
-                       "tenant": "bench", "domain": "bench", "servers": [server], "schema": [table]})  # fmt: skip
+                       "tenant": "bench", "domain": "bench", "servers": [server], "schema": [table], "customProperties": _own(_ENTRY)})  # fmt: skip
 
 
 def hub_pull(url: str, home: Path, sync: str) -> None:

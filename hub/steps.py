@@ -12,7 +12,7 @@ from typing import Any
 import connectors
 from hub import notify
 from hub.core import Hub
-from lake import changes, current, landing
+from lake import changes, current, hashing, landing
 from lake.durable import says_disk_is_full
 from lake.history import History
 from lake.history import Load as Commit
@@ -94,11 +94,13 @@ def facts_of(
     watermark: str | None, origin: Mapping[str, Any], counts: Mapping[str, int] | None = None, manifest: str = "",
 ) -> Commit:  # fmt: skip
     """What the run's commit says of itself."""
+    head = History(hub.lake, run.dataset).head()
     return Commit(
         dataset=run.dataset, load=run.load, run=run.run, landing=run.landing, kind=kind, published_at=hub.clock().isoformat(),
         as_of=run.started_at.isoformat(), watermark=watermark, rows=found.rows, changed=found.changed,
         counts={**(counts or {}), **found.counts}, verdict=verdict, contract_version=contract.version,
         key=contract.key, manifest=manifest, content=found.content, absent=found.absent, origin=dict(origin),
+        hashing=hashing.fingerprint(), hashed_since=hashing.since(head.hashing, head.hashed_since, run.load) if head else 1,
     )  # fmt: skip
 
 

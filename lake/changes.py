@@ -100,7 +100,7 @@ def find(
         f"SELECT {columns}, 'upsert' AS _op, {load}::BIGINT AS _load, p._seq AS _seq, p._hash AS _hash FROM {passes} p "
         f"SEMI JOIN (SELECT _seq FROM fate WHERE fate IN ('new', 'updated')) USING (_seq) UNION ALL "
         f"SELECT {blank}, 'delete', {load}::BIGINT, {delivered.next_seq}::BIGINT + row_number() OVER (ORDER BY {key}) - 1, "
-        "NULL::BLOB FROM gone"
+        "NULL::BIGINT FROM gone"
     )
     return append(con, lake, contract, select, load=load, run=run, rows=rows, counts=counts, absent=absent)
 
@@ -124,7 +124,7 @@ def restate(
     con.execute(
         "CREATE OR REPLACE TEMP TABLE moves AS "
         f"SELECT {columns}, 'upsert' AS _op, _hash FROM wanted ANTI JOIN before USING ({key}, _hash) UNION ALL "
-        f"SELECT {blank}, 'delete', NULL::BLOB FROM (SELECT * FROM before ANTI JOIN wanted USING ({key}))"
+        f"SELECT {blank}, 'delete', NULL::BIGINT FROM (SELECT * FROM before ANTI JOIN wanted USING ({key}))"
     )
     updated = _scalar(con, f"SELECT count(*) FROM moves SEMI JOIN before USING ({key}) WHERE _op = 'upsert'")
     upserts = _scalar(con, "SELECT count(*) FROM moves WHERE _op = 'upsert'")
@@ -167,7 +167,7 @@ def content_hash(con: duckdb.DuckDBPyConnection, contract: Contract, files: tupl
     names = ", ".join(literal(str(f)) for f in files)
     key = ", ".join(f"{quote(k)}::VARCHAR" for k in contract.key)
     found = con.execute(
-        f"SELECT sum(md5_number(CASE _op WHEN 'upsert' THEN _hash ELSE encode(concat_ws(chr(31), _op, {key})) END) % 1000000000000000003) "
+        f"SELECT sum(CASE _op WHEN 'upsert' THEN _hash ELSE md5_number(concat_ws(chr(31), {key})) % 1000000000000000003 END) "
         f"FROM read_parquet([{names}])"
     ).fetchone()
     return str(found[0]) if found else ""

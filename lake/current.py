@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from lake import base
+from lake import base, hashing
 from lake.history import DataFile, History
 from schemas.contract import Contract
 
@@ -18,7 +18,7 @@ def create_view(
 ) -> None:
     """Create view `name` of the live rows as of `load` (default: the head): contract columns, `_load`, `_seq`, `_hash`."""
     history = History(lake, contract.dataset)
-    columns = ", ".join(quote(c.name) for c in contract.columns) + ", _load, _seq, _hash"
+    columns = ", ".join(quote(c.name) for c in contract.columns) + f", _load, _seq, {_hash(history, contract)} AS _hash"
     con.execute(f"CREATE OR REPLACE VIEW {quote(name)} AS {_select(lake, history, contract, columns, load)}")
 
 
@@ -47,6 +47,13 @@ def quote(name: str) -> str:
 def literal(text: str) -> str:
     """A quoted SQL string."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _hash(history: History, contract: Contract) -> str:
+    """The rows' hashes, made anew for those that were hashed by another function than today's."""
+    head = history.head()
+    first = hashing.since(head.hashing, head.hashed_since, head.load + 1) if head else 1
+    return "_hash" if first <= 1 else f"CASE WHEN _load >= {first:d} THEN _hash ELSE {hashing.of_values(contract)} END"
 
 
 def _select(lake: Path, history: History, contract: Contract, columns: str, load: int | None) -> str:
@@ -78,7 +85,7 @@ def _rows(contract: Contract, files: tuple[DataFile, ...]) -> str:
         "_op": "VARCHAR",
         "_load": "BIGINT",
         "_seq": "BIGINT",
-        "_hash": "BLOB",
+        "_hash": "BIGINT",
     }
     empty = "SELECT " + ", ".join(f"NULL::{kind} AS {quote(n)}" for n, kind in shape.items()) + " WHERE false"
     if not files:

@@ -26,7 +26,7 @@ SYSTEM = (
     pa.field("_op", pa.string()),
     pa.field("_load", pa.int64()),
     pa.field("_seq", pa.int64()),
-    pa.field("_hash", pa.binary()),
+    pa.field("_hash", pa.int64()),
 )
 CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days", "delta.enableExpiredLogCleanup": "false"}
 
@@ -37,7 +37,8 @@ class Load:
 
     `counts` has delivered, passed, rejected, duplicates, superseded, new, updated, deleted, unchanged, and restored for a rollback.
     `absent` names a file of keys that a full but inconsistent read did not see (deleted once missed twice). `origin` is what the
-    watermark was taken of: kind, url, table, cursor, the table's own key.
+    watermark was taken of: kind, url, table, cursor, the table's own key. `hashing` names the function of `_hash` (`lake.hashing`), in use
+    since load `hashed_since`.
     """
 
     dataset: str
@@ -57,6 +58,8 @@ class Load:
     manifest: str = ""
     content: str = ""
     absent: str = ""
+    hashing: str = ""
+    hashed_since: int = 1
     origin: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:

@@ -20,13 +20,14 @@ from pathlib import Path
 import duckdb
 
 from lake.current import literal, quote
+from lake.hashing import of_values
 from quality import docs as data_docs
 from quality import drift
 from quality import judge as gx_judge
 from quality.rule import Rule
 from quality.rules import rules, version
 from quality.sieve import Sifted, View, sift
-from quality.standardise import Delivery, create_view, delivered_hash, delivered_json, merged, standardise, values_hash
+from quality.standardise import Delivery, create_view, delivered_hash, delivered_json, merged, standardise
 from quality.verdict import Counts, Reason, RuleResult, Verdict
 from schemas.contract import Contract
 from schemas.errors import JudgeFailed
@@ -61,7 +62,7 @@ def judge(
         fitting = drift.Fitting(contract, workdir / "drifted.parquet")
         delivered = standardise(con, contract, fitting.fitted(merged(deliveries)), first_seq, workdir, load)
         fitting.create_table(con)
-        if drift.keep_known(con, contract, fitting, current, values_hash(contract), workdir / "standard-known.parquet"):
+        if drift.keep_known(con, contract, fitting, current, of_values(contract), workdir / "standard-known.parquet"):
             create_view(con, contract, [workdir / "standard-known.parquet"])
         timer.lap("standardise")
         sifted = sift(con, contract, compiled, current=current, references=references)

@@ -18,7 +18,7 @@ import duckdb
 
 from lake.current import literal, quote
 from quality.rule import Rule, Stage, delivered
-from quality.standardise import delivered_hash
+from quality.standardise import delivered_json
 from quality.stated import reference_table
 from quality.verdict import Counts
 from schemas.contract import Contract
@@ -125,7 +125,7 @@ def _settle_keys(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     )
     con.execute(
         f"CREATE TABLE fates AS WITH repeated AS (SELECT {key} FROM standard GROUP BY ALL HAVING count(*) > 1), "
-        f"rivals AS (SELECT _seq, _part, {key}, CASE WHEN {unread} THEN {delivered_hash(contract)} ELSE _hash END AS payload "
+        f"rivals AS (SELECT _seq, _part, {key}, CASE WHEN {unread} THEN {delivered_json(contract)} ELSE CAST(_hash AS VARCHAR) END AS payload "
         f"FROM standard SEMI JOIN repeated USING ({key})), "
         f"placed AS (SELECT _seq, _part = max(_part) OVER (PARTITION BY {key}) AS last, "
         f"row_number() OVER (PARTITION BY {key}, _part, payload ORDER BY _seq) AS copy FROM rivals) "

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from lake.current import literal, quote
+from lake.hashing import of_values
 from quality.drift import require
 from quality.rule import delivered, raw
 from schemas import expressions
@@ -50,7 +51,9 @@ def standardise(
         con.register("_delivered", pa.RecordBatchReader.from_batches(schema, stream.guarded(batches)))
         try:
             select = _select(contract, schema, load)
-            con.execute(f"COPY ({select}) TO {literal(str(files[-1]))} (FORMAT parquet, COMPRESSION zstd)")
+            con.execute(
+                f"COPY ({select}) TO {literal(str(files[-1]))} (FORMAT parquet, COMPRESSION zstd, DICTIONARY_SIZE_LIMIT 1)"
+            )
         except duckdb.Error:
             if stream.fault is not None:
                 raise stream.fault from None
@@ -77,12 +80,6 @@ def merged(deliveries: Iterable[Delivery]) -> Iterator[Delivery]:
         yield name, chain.from_iterable(batches for _, batches in group)
 
 
-def values_hash(contract: Contract) -> str:
-    """`_hash` of a published row: MD5 (16 bytes) of its standardised values as a JSON object, names sorted."""
-    fields = ", ".join(f"{quote(c.name)} := {quote(c.name)}" for c in sorted(contract.columns, key=lambda c: c.name))
-    return f"unhex(md5(to_json(struct_pack({fields}))::VARCHAR))"
-
-
 def delivered_hash(contract: Contract) -> str:
     """`_hash` of a row set aside: of its values as delivered."""
     return f"unhex(md5({delivered_json(contract)}))"
@@ -100,7 +97,7 @@ def _text(column: Column, place: int) -> str:
 
 def _shape(contract: Contract) -> list[tuple[str, str]]:
     values = [(c.name, c.sql_type) for c in contract.columns]
-    history = [("_op", "VARCHAR"), ("_load", "BIGINT"), ("_seq", "BIGINT"), ("_hash", "BLOB")]
+    history = [("_op", "VARCHAR"), ("_load", "BIGINT"), ("_seq", "BIGINT"), ("_hash", "BIGINT")]
     return [*values, *history, ("_part", "INTEGER"), ("_file", "VARCHAR"), ("_row", "BIGINT"), ("_raws", "VARCHAR[]")]
 
 
@@ -123,7 +120,7 @@ def _select(contract: Contract, schema: pa.Schema, load: int) -> str:
     raws = f"CASE WHEN {' OR '.join(f'({a})' for a in apart)} THEN [{texts}] END"
     names = ", ".join(quote(c.name) for c in contract.columns)
     return (
-        f"SELECT {names}, 'upsert' AS _op, {load:d}::BIGINT AS _load, _seq, {values_hash(contract)} AS _hash, "
+        f"SELECT {names}, 'upsert' AS _op, {load:d}::BIGINT AS _load, _seq, {of_values(contract)} AS _hash, "
         f"_part, CAST(_file AS VARCHAR) AS _file, _row, {raws} AS _raws "
         f"FROM (SELECT *, {', '.join(values)} FROM _delivered)"
     )

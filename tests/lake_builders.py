@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lake import changes, current, quarantine
+from lake import changes, current, hashing, quarantine
 from lake.changes import Changes, Delivered
 from lake.history import History, Load
 from schemas.contract import Column, Contract, Source
@@ -50,17 +50,17 @@ class Desk:
 
     def commit(self, history: History, found: Changes, n: int, run: str, landing: int) -> Load:
         facts = Load("people", n, run, landing, "pull", "2026-01-01T00:00:00+00:00", "", None, found.rows, found.changed,
-                     counts=found.counts, key=("id",), content=found.content, absent=found.absent)  # fmt: skip
+                     counts=found.counts, key=("id",), content=found.content, absent=found.absent, hashing=hashing.fingerprint())  # fmt: skip
         history.commit(facts, found.file, self.contract)
         return facts
 
     def prepare(self, rows: list[Row], bad: list[Row] = (), landing: int = 1) -> tuple[Path, Path]:
         self.work.mkdir(exist_ok=True)
         first = landing << 32
-        hashes = [hashlib.md5(repr(r).encode()).digest() for r in rows]
+        hashes = [int.from_bytes(hashlib.md5(repr(r).encode()).digest()[:7]) for r in rows]
         table = pa.table({
             "id": [r[0] for r in rows], "姓名": [r[1] for r in rows], "_seq": pa.array([first + i for i in range(len(rows))], pa.int64()),
-            "_hash": pa.array(hashes, pa.binary()), "_file": ["f"] * len(rows), "_row": pa.array(range(len(rows)), pa.int64()),
+            "_hash": pa.array(hashes, pa.int64()), "_file": ["f"] * len(rows), "_row": pa.array(range(len(rows)), pa.int64()),
         })  # fmt: skip
         for column in self.contract.columns[2:]:
             table = table.append_column(column.name, pa.nulls(len(rows), pa.string()))

@@ -57,7 +57,7 @@ def view(declared: Contract, rows: Sequence[Row]) -> View:
 
     def make(con: duckdb.DuckDBPyConnection, name: str) -> None:
         shape = [f"NULL::{c.sql_type} AS {quote(c.name)}" for c in declared.columns]
-        select = f"SELECT {', '.join([*shape, 'NULL::BIGINT AS _load, NULL::BIGINT AS _seq, NULL::BLOB AS _hash'])} WHERE false"
+        select = f"SELECT {', '.join([*shape, 'NULL::BIGINT AS _load, NULL::BIGINT AS _seq, NULL::BIGINT AS _hash'])} WHERE false"
         for row in rows:
             values = ", ".join("NULL" if v is None else "'" + str(v) + "'" for v in row)
             select += f" UNION ALL SELECT {values}, 1, 1, NULL"

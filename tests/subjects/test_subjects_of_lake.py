@@ -21,7 +21,7 @@ def land(lake: Path, city: City, dataset: str) -> None:
     """Commit the city's newest load of a dataset to the lake."""
     contract, load = CONTRACTS[dataset], city.numbers[dataset]
     rows = [
-        {**values, "_op": op, "_load": n, "_seq": seq, "_hash": seq.to_bytes(16, "big")}
+        {**values, "_op": op, "_load": n, "_seq": seq, "_hash": seq}
         for n, seq, op, values in city.rows.get(dataset, ())
         if n == load
     ]
