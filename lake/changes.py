@@ -78,9 +78,11 @@ def find(
     if rows_before == 0 and delivered.fit_for == load:
         return _first(con, lake, contract, delivered, load=load, run=run)
     key = ", ".join(quote(k) for k in contract.key)
-    current.create_view(con, lake, contract, "before", load - 1)
-    wanted = "" if _certain(delivered) else f" SEMI JOIN {passes} USING ({key})"
-    con.execute(f"CREATE OR REPLACE TEMP TABLE known AS SELECT {key}, _hash, _seq FROM before{wanted}")
+    if _certain(delivered) or rows_before is None:
+        current.create_view(con, lake, contract, "before", load - 1)
+    else:
+        current.create_lookup(con, lake, contract, "before", load - 1, passes)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE known AS SELECT {key}, _hash, _seq FROM before")
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE fate AS SELECT {', '.join('p.' + quote(k) for k in contract.key)}, p._seq, "
         "CASE WHEN k._seq IS NULL THEN 'new' WHEN k._hash = p._hash THEN 'unchanged' "
@@ -89,7 +91,7 @@ def find(
     )
     fates = dict(con.execute("SELECT fate, count(*) FROM fate GROUP BY 1").fetchall())
     absent = _absent(con, lake, contract, delivered, absent_before, run)
-    before = _scalar(con, "SELECT count(*) FROM before") if rows_before is None else rows_before
+    before = _scalar(con, "SELECT count(*) FROM known") if rows_before is None else rows_before
     deleted = _scalar(con, "SELECT count(*) FROM gone")
     _hold_if_too_many(contract, before, deleted, accept_deletions)
     counts = {n: int(fates.get(n, 0)) for n in ("new", "updated", "unchanged", "outdated")} | {"deleted": deleted}

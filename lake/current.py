@@ -22,6 +22,18 @@ def create_view(
     con.execute(f"CREATE OR REPLACE VIEW {quote(name)} AS {_select(lake, history, contract, columns, load)}")
 
 
+def create_lookup(
+    con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, name: str, load: int, keys: str
+) -> None:
+    """Create view `name` of key, `_hash` and `_seq` of those live rows as of `load` whose key is in the relation `keys`.
+
+    Rows of other keys are left out before the newest of each key is sought, so the cost is a scan of the keys and the change's own.
+    """
+    history = History(lake, contract.dataset)
+    columns = ", ".join(quote(k) for k in contract.key) + f", {_hash(history, contract)} AS _hash, _seq"
+    con.execute(f"CREATE OR REPLACE VIEW {quote(name)} AS {_select(lake, history, contract, columns, load, keys)}")
+
+
 def touched(
     con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, column: str, since: int, upto: int, name: str
 ) -> None:
@@ -56,24 +68,27 @@ def _hash(history: History, contract: Contract) -> str:
     return "_hash" if first <= 1 else f"CASE WHEN _load >= {first:d} THEN _hash ELSE {hashing.of_values(contract)} END"
 
 
-def _select(lake: Path, history: History, contract: Contract, columns: str, load: int | None) -> str:
+def _select(
+    lake: Path, history: History, contract: Contract, columns: str, load: int | None, keys: str | None = None
+) -> str:
     upto = history.number if load is None else load
     files = tuple(f for f in history.files() if f.first_load <= upto)
     key = ", ".join(quote(k) for k in contract.key)
     found = base.newest(lake, contract, upto)
     tail = tuple(f for f in files if found is None or f.last_load > found.load)
     floor = found.load if found else 0
+    among = f"SEMI JOIN {keys} USING ({key}) " if keys else ""
     newest = (
-        f"SELECT * FROM ({_rows(contract, tail)}) WHERE _load > {floor:d} AND _load <= {upto:d} "
+        f"SELECT * FROM ({_rows(contract, tail)}) {among}WHERE _load > {floor:d} AND _load <= {upto:d} "
         f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY _seq DESC) = 1"
     )
     live = f"SELECT {columns} FROM ({newest}) WHERE _op = 'upsert'"
     if found is None:
         return live
     if not tail:
-        return f"SELECT {columns} FROM {_parquet((found.path,))}"
+        return f"SELECT {columns} FROM {_parquet((found.path,))} {among}"
     return (
-        f"{live} UNION ALL SELECT {columns} FROM {_parquet((found.path,))} ANTI JOIN "
+        f"{live} UNION ALL SELECT {columns} FROM {_parquet((found.path,))} {among}ANTI JOIN "
         f"(SELECT {key} FROM ({_rows(contract, tail)}) WHERE _load > {floor:d} AND _load <= {upto:d}) USING ({key})"
     )
 
