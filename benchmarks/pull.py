@@ -104,7 +104,10 @@ def hub_pull(url: str, home: Path, sync: str) -> None:
         home.mkdir(parents=True, exist_ok=True)
         (home / "residents.odcs.yaml").write_text(contract(url, sync), encoding="utf-8")
         registry.apply(hub, (home / "residents.odcs.yaml",))
-    import great_expectations  # noqa: F401 - a worker has it loaded long before
+    import deltalake  # noqa: F401 - a worker has these loaded long before
+    import great_expectations  # noqa: F401
+
+    from connectors.sql import connectorx_rows, postgres  # noqa: F401
 
     written = _written()
     started = time.perf_counter()
