@@ -126,7 +126,8 @@ def _hub() -> Iterator["Hub"]:
     try:
         yield Hub(secret=secret)
     except OutsideHours as early:  # no try is used up, no slot of the pool is held
-        raise AirflowRescheduleException(datetime.fromisoformat(str(early.facts["opens"]))) from None
+        opens = datetime.fromisoformat(str(early.facts["opens"]))
+        raise AirflowRescheduleException(opens) from None  # type: ignore[no-untyped-call]
     except Retry:
         raise
     except HubError as error:
