@@ -13,7 +13,7 @@ A source without a snapshot is swept a second time before a key counts as gone. 
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -141,7 +141,7 @@ def _sweeping(hub: Hub, contract: Contract, head: Commit) -> Iterator[Any]:
 
 def _delivered(
     reading: Reading, source: Source, spool: Path, watermark: str | None, unread: list[str]
-) -> Iterator[Delivery]:
+) -> Generator[Delivery, None, None]:
     """The reading's parts as batches; files pass through `spool` one at a time, and those that no pull has read are named in `unread`."""
     known = _files(watermark)
     for part in reading.parts():

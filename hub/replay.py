@@ -20,7 +20,7 @@ from typing import Any
 from hub import pipeline
 from hub.core import Hub
 from hub.steps import SEQ_BITS, delivered, deliveries, facts_of, judged, view_of, work_folder, working
-from lake import changes, crash, current, landing, quarantine
+from lake import changes, crash, current, hashing, landing, quarantine
 from lake.current import literal
 from lake.durable import make_folder, sync_file, sync_folder
 from lake.history import History
@@ -124,8 +124,8 @@ def _begin(hub: Hub, run: Run, contract: Contract, loads: Sequence[Commit], sinc
             found = changes.append(
                 con, scratch.lake, contract, select, load=1, run=run.run, rows=before.rows, counts=counts
             )
-        _carry(before.absent, hub.lake, scratch.lake, contract.dataset)
-        table.commit(replace(before, load=1, changed=found.changed), found.file, scratch.contract)
+        found = replace(found, absent=_carry(before.absent, hub.lake, scratch.lake, contract.dataset))
+        table.commit(_scratched(before, 1, found), found.file, scratch.contract)
     return scratch
 
 
@@ -143,11 +143,15 @@ def _repeat(hub: Hub, run: Run, scratch: Scratch, load: Commit) -> None:
             )
         elif _is_pull(load):
             found = _judge_again(hub, con, run, scratch, load, absent, rows)
-    table.commit(
-        replace(load, load=number, rows=found.rows, changed=found.changed, absent=found.absent),
-        found.file,
-        scratch.contract,
-    )
+    table.commit(_scratched(load, number, found), found.file, scratch.contract)
+
+
+def _scratched(load: Commit, number: int, found: changes.Changes) -> Commit:
+    """A load's facts in the scratch lake, where every row is hashed by the function in use."""
+    return replace(
+        load, load=number, rows=found.rows, changed=found.changed, absent=found.absent,
+        hashing=hashing.fingerprint(), hashed_since=1,
+    )  # fmt: skip
 
 
 def _judge_again(
@@ -197,8 +201,7 @@ def _publish(
         _hold_if_too_many(contract, head.rows, found.counts["deleted"], accept_deletions)
         if scratch.counts:
             _record(hub, con, run, contract, scratch, loads[since - 1].landing)
-        found = replace(found, absent=end.absent if end else "")
-        _carry(found.absent, scratch.lake, hub.lake, run.dataset)
+        found = replace(found, absent=_carry(end.absent if end else "", scratch.lake, hub.lake, run.dataset))
         verdict = {"outcome": "replay", "from": since, "to": head.load}
         commit = facts_of(
             hub, run, contract, found, kind="replay", verdict=verdict, watermark=head.watermark, origin=head.origin, counts=scratch.counts
@@ -229,11 +232,14 @@ def _hold_if_too_many(contract: Contract, before: int, deleted: int, accepted: b
         )
 
 
-def _carry(name: str, there: Path, here: Path, dataset: str) -> None:
-    """Copy the file of keys that were absent once from one lake to another."""
+def _carry(name: str, there: Path, here: Path, dataset: str) -> str:
+    """Copy the file of keys that were absent once from one lake to another; its name, or none where there is none."""
     source, target = changes.absences(there, dataset) / name, changes.absences(here, dataset) / name
-    if name and source.exists() and not target.exists():
+    if not name or not source.exists():
+        return ""
+    if not target.exists():
         make_folder(target.parent)
         shutil.copyfile(source, target)
         sync_file(target)
         sync_folder(target.parent)
+    return name

@@ -3,8 +3,8 @@
 import shutil
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -49,31 +49,32 @@ def landed(hub: Hub, dataset: str, run: str) -> landing.Manifest:
     return manifest
 
 
-def deliveries(hub: Hub, contract: Contract, manifest: landing.Manifest) -> Iterator[Delivery]:
+def deliveries(hub: Hub, contract: Contract, manifest: landing.Manifest) -> Generator[Delivery, None, None]:
     """A landing's files, an archive's members each for itself, decoded as they are asked for."""
     for file, path in landing.files(hub.lake, manifest):
         yield from connectors.deliveries(path, file.media, contract.source, name=file.source)
 
 
 def judged(
-    hub: Hub, contract: Contract, delivered: Iterable[Delivery], workdir: Path, *, first_seq: int, against: View,
+    hub: Hub, contract: Contract, delivered: Generator[Delivery, None, None], workdir: Path, *, first_seq: int, against: View,
     docs: Path | None = None, load: int = 0,
 ) -> Verdict:  # fmt: skip
     """The gate over a delivery, held against current as `against` shows it; its files lie in `workdir`, which begins empty."""
     shutil.rmtree(workdir, ignore_errors=True)
     workdir.mkdir(parents=True)
-    return gate.judge(
-        contract,
-        delivered,
-        workdir=workdir,
-        first_seq=first_seq,
-        today=hub.today(),
-        current=against,
-        references={d: view_of(hub.lake, hub.contract(d)) for d in contract.references},
-        docs=docs,
-        memory_mb=hub.settings.judge_memory_mb,
-        load=load,
-    )
+    with closing(delivered):  # a file that turns out damaged is let go of at once
+        return gate.judge(
+            contract,
+            delivered,
+            workdir=workdir,
+            first_seq=first_seq,
+            today=hub.today(),
+            current=against,
+            references={d: view_of(hub.lake, hub.contract(d)) for d in contract.references},
+            docs=docs,
+            memory_mb=hub.settings.judge_memory_mb,
+            load=load,
+        )
 
 
 def delivered(workdir: Path, manifest: landing.Manifest, verdict: Verdict) -> changes.Delivered:
