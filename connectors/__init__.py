@@ -15,9 +15,13 @@ A fault is one of `schemas.errors`: unreachable, denied, missing, damaged. Each 
 do, and holds neither a secret nor a value of a record.
 """
 
-from connectors.formats import decode, deliveries
-from connectors.interface import Connector, Part, Probe, Reading, Rows, SourceColumn, Sweep
-from connectors.opening import KINDS, open_source
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from connectors.formats import decode, deliveries
+    from connectors.interface import Connector, Part, Probe, Reading, Rows, SourceColumn, Sweep
+    from connectors.opening import KINDS, open_source
 
 __all__ = [
     "KINDS",
@@ -32,3 +36,12 @@ __all__ = [
     "deliveries",
     "open_source",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Look a public name up when it is first asked for: who needs a path checked does not wait for every parser."""
+    for home in ("interface", "formats", "opening") if name in __all__ else ():
+        module = import_module(f"connectors.{home}")
+        if hasattr(module, name):
+            return getattr(module, name)
+    raise AttributeError(f"module 'connectors' has no attribute {name!r}")

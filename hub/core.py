@@ -6,18 +6,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from connectors import Connector, open_source
-from connectors.guard import Guard
-from hub import named_secrets
 from hub.settings import Settings
-from lake import inbox
 from lake.durable import make_folder, write_once
 from ledger import contracts
 from ledger.database import Database, audit_tables, ledger_tables, subject_tables
-from schemas.contract import Contract, Source
 from schemas.errors import NotFound
+
+if TYPE_CHECKING:  # imported when they are wanted: who looks at runs does not wait for every connector
+    from connectors import Connector
+    from connectors.guard import Guard
+    from schemas.contract import Contract, Source
 
 Clock = Callable[[], datetime]
 Secrets = Callable[[str], str]
@@ -52,12 +53,18 @@ class Hub:
         return self._open("audit", audit_tables)
 
     @cached_property
-    def guard(self) -> Guard:
+    def guard(self) -> "Guard":
         """Where contracts' addresses may lead."""
+        from connectors.guard import Guard
+
         return Guard.of(self.settings.reachable, production=self.settings.production)
 
-    def open_source(self, source: Source, root: Path | None = None) -> Connector:
+    def open_source(self, source: "Source", root: Path | None = None) -> "Connector":
         """The connector of a source, held to the guard; `root` holds file paths, the drop root unless said otherwise."""
+        from connectors import open_source
+        from hub import named_secrets
+        from lake import inbox
+
         secret = self.secret or partial(named_secrets.look_up, files=self.settings.secret_files)
         drops = root or self.settings.drops
         return open_source(source, secret=secret, root=drops, guard=self.guard, inbox=inbox.root(self.lake))
@@ -67,7 +74,7 @@ class Hub:
         """Root folder of the lake."""
         return self.settings.lake_root
 
-    def contract(self, dataset: str) -> Contract:
+    def contract(self, dataset: str) -> "Contract":
         """The contract in force. Raises NotFound with the datasets that exist."""
         applied = contracts.applied(self.ledger)
         if dataset not in applied:

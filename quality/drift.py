@@ -28,9 +28,7 @@ from schemas.contract import Contract, DriftMode
 from schemas.errors import SourceDamaged
 
 Delivery = tuple[str, Iterator[pa.RecordBatch]]
-_MARKS = pa.table(
-    {"_part": pa.array([], pa.int32()), "_row": pa.array([], pa.int64()), "what": pa.array([], pa.string())}
-).schema
+_MARKS = pa.schema([pa.field("_part", pa.int32()), pa.field("_row", pa.int64()), pa.field("what", pa.string())])
 _EN = {
     "unknown": {"evolve": "not in the contract: kept in landing, a contract change is drafted", "freeze": "not in the contract: left in landing",
                 "quarantine": "not in the contract: rows with a value there are set aside"},

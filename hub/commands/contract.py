@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from hub import registry
 from hub.commands import contract_life
 from hub.commands.common import Dataset, Json, hub, output
 from ledger import contracts
@@ -19,6 +18,8 @@ Files = Annotated[list[Path], typer.Argument(help="contract files, or folders of
 @app.command()
 def check(paths: Files, as_json: Json = False) -> None:
     """Check contract files; every fault is listed with its file, its path and an example of right."""
+    from hub import registry
+
     good = registry.check(hub(), tuple(paths))
     rows = [{"dataset": c.dataset, "title": c.title, "version": c.version, "columns": len(c.columns)} for c in good]
     output(as_json).table("contracts in order", rows)
@@ -32,6 +33,8 @@ def apply(
     as_json: Json = False,
 ) -> None:
     """Apply contract files to the ledger; an unchanged file does nothing, a breaking change wants a reason."""
+    from hub import registry
+
     it = hub()
     if dry_run:
         applied = contracts.applied(it.ledger)
