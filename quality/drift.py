@@ -28,7 +28,8 @@ from schemas.contract import Contract, DriftMode
 from schemas.errors import SourceDamaged
 
 Delivery = tuple[str, Iterator[pa.RecordBatch]]
-_MARKS = pa.schema([pa.field("_part", pa.int32()), pa.field("_row", pa.int64()), pa.field("what", pa.string())])
+_MARKED: dict[str, pa.DataType] = {"_part": pa.int32(), "_row": pa.int64(), "what": pa.string()}
+_MARKS = pa.schema(_MARKED)
 _EN = {
     "unknown": {"evolve": "not in the contract: kept in landing, a contract change is drafted", "freeze": "not in the contract: left in landing",
                 "quarantine": "not in the contract: rows with a value there are set aside"},
