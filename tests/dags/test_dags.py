@@ -186,6 +186,7 @@ def test_the_reconcile_dag_compares_what_is_due(dags: dict[str, Any], airflow_ci
 
     assert run(dags["reconcile"]).state == "success"  # no contract of the city asks for it
     assert calls.due_reconciliations() == []
+    assert run(dags["dataset.residents"]).state == "success"
     counts = calls.reconcile_dataset("residents", "by hand")
     assert counts["source"] > 0
     assert (counts["missing"], counts["changed"], counts["gone"]) == (0, 0, 0)
