@@ -38,8 +38,12 @@ def text_batches(rows: Iterable[Sequence[str | None]], schema: pa.Schema) -> Ite
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def ahead(items: Iterator[T], room: int = 3) -> Iterator[T]:
-    """The items, produced by a thread up to `room` ahead of their use; its error is raised here, and it ends when this does."""
+def ahead(items: Iterator[T], room: int = 3, patience: float | None = None) -> Iterator[T]:
+    """The items, produced by a thread up to `room` ahead of their use; its error is raised here, and it ends when this does.
+
+    Raises:
+        TimeoutError: no item came for `patience` seconds; the thread is left to itself, for what it waits in may never end.
+    """
     waiting: queue.Queue[T | _End] = queue.Queue(room)
     left = threading.Event()
 
@@ -60,13 +64,15 @@ def ahead(items: Iterator[T], room: int = 3) -> Iterator[T]:
     thread = threading.Thread(target=produce, name="read-ahead", daemon=True)
     thread.start()
     try:
-        while not isinstance(item := waiting.get(), _End):
+        while not isinstance(item := waiting.get(timeout=patience), _End):
             yield item
         if item.error is not None:
             raise item.error
+    except queue.Empty:
+        raise TimeoutError from None
     finally:
         left.set()
-        thread.join()
+        thread.join(patience and 1)
 
 
 @dataclass(frozen=True)
