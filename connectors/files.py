@@ -171,6 +171,8 @@ class FileConnector(Closing):
         if media not in ("csv", "jsonl") or not size:
             return {}
         start = next(self.store.chunks(name), b"")
+        if media == "jsonl" and (self.options.get("records") or start[:64].lstrip(b"\xef\xbb\xbf \r\n")[:1] == b"["):
+            return {}  # a document, not lines
         lines = start.count(b"\n") + (len(start) == size and not start.endswith(b"\n"))
         return {name: Rows(max(lines * size // len(start) - (media == "csv"), 0), exact=False)}
 

@@ -20,10 +20,17 @@ def draft(hub: Hub, address: Address, *, dataset: str = "") -> str:
     sources.wanted_table(hub, address)
     columns, address = _look(hub, sources.listed(hub, address))
     table = address.source.table
-    name = dataset or re.sub(r"[^a-z0-9]+", "_", Path(table).stem.lower()).strip("_") or "dataset"
-    return draft_yaml(
-        name if name[0].isalpha() else f"d_{name}", address.server, columns, table=table, title=Path(table).stem
-    )
+    return draft_yaml(dataset or _name(table), address.server, columns, table=table, title=Path(table).stem)
+
+
+def _name(table: str) -> str:
+    """A dataset's name after its table's or file's.
+
+    >>> _name("drop/2026 Permits.csv"), _name("x"), _name("名册")
+    ('d_2026_permits', 'd_x', 'dataset')
+    """
+    name = re.sub(r"[^a-z0-9]+", "_", Path(table).stem.lower()).strip("_")
+    return name[:63] if re.match(r"[a-z].", name) else f"d_{name}"[:63] if name else "dataset"
 
 
 def _look(hub: Hub, address: Address) -> tuple[list[Described], Address]:

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     subjects_url: str = Field("", repr=False, description="SQLAlchemy URL of the subject store; default SQLite in HOME")
     audit_url: str = Field("", repr=False, description="SQLAlchemy URL of the audit tables; default SQLite in HOME")
     timezone: str = Field("Asia/Shanghai", description="time zone of the city: what 'today' means")
+    language: Literal["", "zh", "en"] = Field(
+        "", description="labels of the command line; default: the terminal's locale"
+    )
     lease_seconds: int = Field(120, ge=5, description="a run that is silent for longer loses its lease")
     department_pulls: int = Field(2, ge=1, description="how many pulls may ask one department's systems at once")
     judge_memory_mb: int = Field(1024, ge=128, description="memory the gate may take, in MiB")

@@ -85,7 +85,7 @@ def find(
 
 def probe(hub: Hub, address: Address) -> Probe:
     """Ask the source whether it answers, what is there, and how much of it."""
-    with address.open(hub) as opened:
+    with listed(hub, address).open(hub) as opened:
         return opened.probe()
 
 

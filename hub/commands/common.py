@@ -7,6 +7,8 @@ import typer
 
 from hub.core import Hub
 from hub.output import Output
+from hub.settings import Settings
+from hub.words import language
 
 Json = Annotated[bool, typer.Option("--json", help="machine-readable output")]
 Dataset = Annotated[str, typer.Argument(help="dataset name, as in: hub catalog list")]
@@ -19,7 +21,7 @@ def hub() -> Hub:
 
 def output(as_json: bool) -> Output:
     """Where a command's result goes."""
-    return Output(as_json)
+    return Output(as_json, language(Settings().language))
 
 
 def operator() -> str:

@@ -85,12 +85,12 @@ def _line(run: Run) -> dict[str, Any]:
     return {
         "run": run.run[:8],
         **{k: whole[k] for k in ("dataset", "phase", "load")},
-        "started": whole["started"][:16].replace("T", " "),
+        "started": whole["started"][5:16],
         "took": _duration(whole["seconds"]),
         **{k: whole[k] for k in COUNTED},
-        "size": _size(whole["bytes"]),
+        "reason": run.reason.partition(" → ")[0],
         "lag": _duration(whole["lag"]),
-        "reason": run.reason,
+        "size": _size(whole["bytes"]),
     }
 
 
@@ -99,6 +99,7 @@ def _readable(whole: dict[str, Any]) -> dict[str, Any]:
     shown = {
         "seconds": _duration(whole["seconds"]),
         "steps": {step: _duration(seconds) for step, seconds in whole["steps"].items()},
+        "counts": {kind: count for kind, count in whole["counts"].items() if count},
         "bytes": _size(whole["bytes"]),
         "lag": _duration(whole["lag"]),
     }

@@ -41,8 +41,9 @@ def test_failed_is_1_with_what_to_do_on_standard_error(hub) -> None:  # type: ig
     hub("contract", "apply", str(CITY / "contracts"))
     code, out, err = hub("pull", "travel_permits")
     assert (code, out) == (1, "")
-    assert "→" in err
-    assert len(err.strip().splitlines()) == 1
+    first, *_, last = err.strip().splitlines()
+    assert first.startswith("✗ ")
+    assert last.startswith("  → ")
 
 
 def test_usage_is_2(hub) -> None:  # type: ignore[no-untyped-def]

@@ -1,0 +1,90 @@
+"""The command line's labels in Chinese. English ones are the names that `--json` uses; a label without an entry stays as it is."""
+
+import os
+
+LABELS = {
+    "run": "运行",
+    "runs": "取数运行",
+    "dataset": "数据集",
+    "phase": "阶段",
+    "load": "批次",
+    "started": "开始",
+    "took": "用时",
+    "steps": "各步用时",
+    "read": "读取",
+    "judge": "判定",
+    "publish": "发布",
+    "changed": "变更",
+    "unchanged": "未变",
+    "deleted": "删除",
+    "quarantined": "问题",
+    "size": "大小",
+    "bound": "读至",
+    "lag": "滞后",
+    "counts": "计数",
+    "reason": "原因",
+    "files": "文件数",
+    "landing": "落地序号",
+    "owner": "发起方",
+    "note": "备注",
+    "outcome": "结论",
+    "now_because": "时段外取数理由",
+    "delivered": "报送",
+    "passed": "合格",
+    "rejected": "不合格",
+    "duplicates": "重复",
+    "unkeyable": "无主键",
+    "new": "新增",
+    "updated": "更新",
+    "stale": "未更新",
+    "published": "已发布",
+    "held": "暂缓",
+    "failed": "失败",
+    "superseded": "被取代",
+    "dry": "试运行",
+    "claimed": "已认领",
+    "landed": "已落地",
+    "judged": "已判定",
+    "where": "位置",
+    "system": "系统",
+    "tables": "表",
+    "table": "表",
+    "rows": "行数",
+    "sample": "样例",
+    "quarantine": "问题数据",
+    "rule": "规则",
+    "contracts": "数据契约",
+    "contracts in order": "契约无误",
+    "applied": "已生效",
+    "title": "名称",
+    "provider": "提供方",
+    "version": "版本",
+    "source": "来源",
+    "sync": "同步",
+    "cycle": "更新周期",
+    "columns": "列数",
+    "status": "状态",
+}
+_PHASES = frozenset({"published", "held", "failed", "superseded", "dry", "claimed", "landed", "judged"})
+
+
+def language(setting: str) -> str:
+    """`zh` or `en`: as set, else by the terminal's own locale."""
+    if setting:
+        return setting
+    locale = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
+    return "zh" if locale.startswith("zh") else "en"
+
+
+def label(name: str, tongue: str) -> str:
+    """A label in the language of the reader.
+
+    >>> label("quarantined", "zh"), label("quarantined", "en"), label("姓名", "zh")
+    ('问题', 'quarantined', '姓名')
+    """
+    return LABELS.get(name, name) if tongue == "zh" else name
+
+
+def value(name: str, shown: str, tongue: str) -> str:
+    """A value in the language of the reader, where it is one of the hub's own words."""
+    return LABELS.get(shown, shown) if tongue == "zh" and name == "phase" and shown in _PHASES else shown
