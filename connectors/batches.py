@@ -38,7 +38,7 @@ def text_batches(rows: Iterable[Sequence[str | None]], schema: pa.Schema) -> Ite
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def ahead(items: Iterator[T], room: int = 3, patience: float | None = None) -> Iterator[T]:
+def ahead(items: Iterator[T], room: int = 2, patience: float | None = None) -> Iterator[T]:
     """The items, produced by a thread up to `room` ahead of their use; its error is raised here, and it ends when this does.
 
     Raises:

@@ -24,7 +24,7 @@ from lake.durable import make_folder, sync_folder, write_atomically
 from schemas.errors import SourceDamaged
 
 MANIFEST = "manifest.json"
-ROW_GROUP = 16 << 20
+ROW_GROUP = 8 << 20
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from schemas import expressions
 from schemas.contract import Column, Contract
 
 Delivery = tuple[str, Iterator[pa.RecordBatch]]
+_WRITTEN = "FORMAT parquet, COMPRESSION zstd, DICTIONARY_SIZE_LIMIT 1, ROW_GROUP_SIZE 61440"
 _NATIVE: dict[str, tuple[str, ...]] = {
     "integer": ("int",), "number": ("double",), "decimal": ("decimal",), "date": ("date32",), "timestamp": ("timestamp[us, tz=",),
     "boolean": ("bool",),
@@ -51,9 +52,7 @@ def standardise(
         con.register("_delivered", pa.RecordBatchReader.from_batches(schema, stream.guarded(batches)))
         try:
             select = _select(contract, schema, load)
-            con.execute(
-                f"COPY ({select}) TO {literal(str(files[-1]))} (FORMAT parquet, COMPRESSION zstd, DICTIONARY_SIZE_LIMIT 1)"
-            )
+            con.execute(f"COPY ({select}) TO {literal(str(files[-1]))} ({_WRITTEN})")
         except duckdb.Error:
             if stream.fault is not None:
                 raise stream.fault from None

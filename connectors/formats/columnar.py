@@ -6,8 +6,10 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.batches import ROWS, check_names, number, numbered_schema
+from connectors.batches import check_names, number, numbered_schema
 from schemas.errors import SourceDamaged
+
+ROWS = 65_536
 
 
 def counted(file: BinaryIO, where: str) -> int:
@@ -26,10 +28,11 @@ def parquet(file: BinaryIO, where: str) -> Iterator[pa.RecordBatch]:
             check_names(table.schema_arrow.names, where)
             plain = table.schema_arrow.remove_metadata()
             schema = numbered_schema(plain)
-            for batch in table.iter_batches(ROWS):
-                batch.validate(full=True)  # a text that is not UTF-8 would fail later, and nobody would know where
-                yield number(batch, schema, first)
-                first += batch.num_rows
+            for group in range(table.num_row_groups):  # over all groups at once, memory grows with the file
+                for batch in table.iter_batches(ROWS, row_groups=[group], use_threads=False):
+                    batch.validate(full=True)  # a text that is not UTF-8 would fail later, and nobody would know where
+                    yield number(batch, schema, first)
+                    first += batch.num_rows
     except (pa.ArrowInvalid, OSError) as error:
         if "UTF8" in str(error):
             raise SourceDamaged(

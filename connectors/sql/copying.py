@@ -21,7 +21,7 @@ from pyarrow import csv
 from connectors.batches import ahead
 from schemas.errors import SourceDamaged
 
-BLOCK = 8 << 20
+BLOCK = 4 << 20
 WAIT_SECONDS = 900
 """The longest silence in the middle of a COPY before the server counts as gone (its own time-outs are shorter)."""
 
