@@ -4,13 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 HOME_DIR ?= .demo
 SIZE ?= 20000
+SEEDS ?= 20
 AIRFLOW_PORT ?= 18480
 HUB_PORT ?= 18470
 REST_PORT ?= 18473
 PORTS = --airflow-port $(AIRFLOW_PORT) --hub-port $(HUB_PORT) --rest-port $(REST_PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lock clean install
+.PHONY: help demo test faults check lock clean install
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +23,9 @@ demo: ## the demo city on real Airflow; ONCE=1 ends by itself, SIZE=200000 makes
 
 test: install ## every test, real servers included
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+faults: install ## the long fault campaign, its figures at the end; SEEDS=20 kills per crash point and kind of source
+	FAULT_SEEDS=$(SEEDS) $(BIN)/python -m pytest -n 2 --dist load tests/faults
 
 check: install ## linters, types, import rules, dependencies
 	$(BIN)/ruff check .

@@ -80,7 +80,7 @@ def read(hub: Hub, run_id: str, *, now_because: str = "", progress: Progress | N
     contract = hub.contract(run.dataset)
     manifest = landing.manifest(hub.lake, run.dataset, run.run)
     asking = admission.admitted(hub, run, contract, now_because) if manifest is None else nullcontext()
-    with asking, working(hub, run, contract, "read"):
+    with told_plainly(run.dataset), asking, working(hub, run, contract, "read"):
         if manifest is None:
             with hub.open_source(contract.source) as source:
                 manifest = _land(hub, run, contract, source, progress)

@@ -17,6 +17,8 @@ POINTS = (
 )  # fmt: skip
 PUSH_POINTS = ("push.received", "push.before-receipt", "push.after-receipt")
 """Seams of taking in a pushed batch, which no pull passes."""
+SUBJECT_POINTS = ("subjects.planned", "subjects.stored", "subjects.swept", "subjects.marked")
+"""The same for a build of subject files."""
 _passed: Counter[str] = Counter()
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 
+from lake import crash
 from ledger import subject_work
 from ledger.database import Database
 from ledger.loads import Load
@@ -95,7 +96,9 @@ def plan(
         for name, kind in kinds.items()
     }
     work = subject_work.pending(ledger, latest, wanted)
-    return [Work(pending, store.begin(pending.kind, pending.upto, at)) for pending in work]
+    begun = [Work(pending, store.begin(pending.kind, pending.upto, at)) for pending in work]
+    crash.point("subjects.planned")
+    return begun
 
 
 def build_bucket(
@@ -124,6 +127,7 @@ def build_bucket(
             kept = [(key, body.encode()) for key, body in batch if body is not None]
             gone = [key for key, body in batch if body is None]
             store.put_many(kind.name, work.build, kept, at)
+            crash.point("subjects.stored")
             built += Built(kind.name, len(kept), store.delete_many(kind.name, work.build, gone) if gone else 0)
     return built
 
@@ -136,7 +140,9 @@ def finish(work: Work, ledger: Database, store: SubjectStore, at: datetime) -> B
     """
     full = work.pending.since is None
     swept = store.sweep(work.pending.kind, work.build) if full else 0
+    crash.point("subjects.swept")
     subject_work.mark(ledger, work.pending, at)
+    crash.point("subjects.marked")
     return Built(work.pending.kind, removed=swept)
 
 

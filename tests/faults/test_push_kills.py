@@ -3,11 +3,10 @@
 import os
 import random
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults_oracle import Zygote
+from faults_bench import Zygote
 from library_bench import Clock, Library, Row, library_at, lines
 
 from connectors.inbox import Receipt, body, sealed
@@ -75,17 +74,8 @@ def test_a_frozen_request_holds_its_key_and_a_killed_one_lets_go(tmp_path: Path)
     assert len(sealed(inbox.folder(tmp_path, "arrivals"))) == 2
 
 
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    warm = Zygote()
-    yield warm
-    warm.close()
-
-
 def pull(zygote: Zygote, library: Library, owner: str, *, ahead: float = 0, **env: str) -> str:
-    home = str(library.hub.settings.home)
-    request = {"home": home, "drop": home, "dataset": "arrivals", "owner": owner, "env": env, "ahead": ahead}
-    return zygote.wait(int(zygote.ask(request)["pid"]))
+    return zygote.wait(zygote.start(library.hub.settings, dataset="arrivals", owner=owner, ahead=ahead, **env))
 
 
 @pytest.mark.parametrize("seam", PULL_SEAMS)
