@@ -3,17 +3,21 @@
 
 1. `reference/settings.md` from `hub.settings.Settings`: name, default, help.
 2. `reference/data-elements.md` from the register of data elements, its code lists and checks.
+3. `reference/commands.md` from the `hub` command line's own help.
 """
 
 import sys
 import types
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
+import typer
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from hub.cli import COMMANDS
 from hub.settings import Settings
 from schemas.codes import code_list, code_lists
 from schemas.elements import ELEMENTS, Element
@@ -69,6 +73,16 @@ department's codes to these; a code outside of the map stays as it is and is `co
 | --- | --- | --- | --- | --- | --- |
 """
 
+COMMANDS_HEAD = """\
+# Commands
+
+<!-- Written by docs/generate.py from hub/commands. Do not edit. -->
+
+`hub COMMAND --help` says the same. Every command takes `--json` unless said otherwise, and then shows the same facts for machines, errors
+too (see [errors](errors.md)). Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by a check. Labels are Chinese or English by
+`HUB_LANGUAGE` or the terminal's locale; JSON names never change.
+"""
+
 
 def settings_page() -> str:
     """The settings page's text."""
@@ -102,9 +116,52 @@ def _element_row(element: Element) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def commands_page() -> str:
+    """The page of commands, in the order of the help."""
+    loaded = {module: _loaded(module) for module, _ in COMMANDS.values()}
+    return COMMANDS_HEAD + "".join(
+        _command(f"hub {word}", loaded[module].commands[word]) for word, (module, _) in COMMANDS.items()
+    )
+
+
+def _loaded(module: str) -> Any:
+    """The commands of one module, as the command line builds them."""
+    root = typer.Typer()
+    root.callback()(lambda: None)
+    import_module(f"hub.commands.{module}").add_to(root)
+    return typer.main.get_command(root)
+
+
+def _command(name: str, command: Any) -> str:
+    """One command's paragraph and table, or a group's heading and its commands."""
+    if getattr(command, "commands", None):
+        inside = "".join(_command(f"{name} {word}", each) for word, each in command.commands.items())
+        return f"\n## {name}\n\n{command.help}\n{inside}"
+    rows = [_parameter(p) for p in command.params if p.name not in ("help", "as_json")]
+    words = " ".join(p.name.upper() for p in command.params if p.param_type_name == "argument")
+    table = "\n| | |\n| --- | --- |\n" + "\n".join(rows) + "\n" if rows else ""
+    level = "##" if name.count(" ") == 1 else "###"
+    without = "" if any(p.name == "as_json" for p in command.params) else " It has no `--json`."
+    return f"\n{level} {f'{name} {words}'.strip()}\n\n{' '.join((command.help or '').split())}{without}\n{table}"
+
+
+def _parameter(parameter: Any) -> str:
+    name = parameter.name.upper() if parameter.param_type_name == "argument" else ", ".join(parameter.opts)
+    default = f" (default {parameter.default})" if _stated(parameter.default) else ""
+    return f"| `{name}` | {' '.join((parameter.help or '').split())}{default} |"
+
+
+def _stated(default: Any) -> bool:
+    return isinstance(default, str | int | float) and not isinstance(default, bool) and default != ""
+
+
 def pages() -> dict[Path, str]:
     """Every generated page and the text it should have."""
-    return {REFERENCE / "settings.md": settings_page(), REFERENCE / "data-elements.md": elements_page()}
+    return {
+        REFERENCE / "settings.md": settings_page(),
+        REFERENCE / "data-elements.md": elements_page(),
+        REFERENCE / "commands.md": commands_page(),
+    }
 
 
 def _row(name: str, field: FieldInfo) -> str:
