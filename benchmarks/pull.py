@@ -99,13 +99,12 @@ def hub_pull(url: str, home: Path, sync: str) -> None:
     from hub.settings import Settings
     from lake.history import History
 
-    hub = Hub(Settings(home=home, judge_memory_mb=300), secret=lambda _name: servers.account(url)[1])
+    hub = Hub(Settings(home=home, judge_memory_mb=160), secret=lambda _name: servers.account(url)[1])
     if not (home / "residents.odcs.yaml").exists():
         home.mkdir(parents=True, exist_ok=True)
         (home / "residents.odcs.yaml").write_text(contract(url, sync), encoding="utf-8")
         registry.apply(hub, (home / "residents.odcs.yaml",))
     import deltalake  # noqa: F401 - a worker has these loaded long before
-    import great_expectations  # noqa: F401
 
     from connectors.sql import connectorx_rows, postgres  # noqa: F401
 
