@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from io import IOBase
 
 
+UNREADABLE = "1366"
+"""MySQL's number for a text that its character set does not hold: here, one that connectorx cannot read as UTF-8."""
+
+
 def main() -> int:
     """Read and write; the exit code says whether the stream is whole."""
     import connectorx
@@ -32,7 +36,8 @@ def main() -> int:
                 out.write_batch(batch)
     except BaseException as error:  # noqa: BLE001 - a Rust panic is no Exception; its words may quote a row
         code = re.search(r"ERROR (\d{4}) ", str(error))
-        os.write(asked["tell"], code[1].encode() if code else b"")
+        unreadable = UNREADABLE if "Could not retrieve" in str(error) else ""
+        os.write(asked["tell"], (code[1] if code else unreadable).encode())
         return 1
     return 0
 

@@ -20,6 +20,7 @@ _UNTRUSTED = (
 _DENIED = ("1044", "1045", "1142", "1143", "1227", "1698", "1820", "28", "42501")
 _MISSING = ("1049", "1054", "1146", "3D000", "3F000", "42P01", "42703")
 _BUSY = ("1205", "1213", "40", "55P03", "SQLITE_BUSY", "SQLITE_LOCKED")
+_UNREADABLE = "1366"
 _TIMED_OUT = ("57014", "1969", "3024")
 _AWAY = ("25P03", "1040", "1053", "1077", "1152", "1158", "1159", "1160", "1161", "20", "53", "57", "08")
 
@@ -31,10 +32,7 @@ def told(where: str, engine: Engine) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError:
-        raise SourceDamaged(
-            f"{where}: a text value is not UTF-8, or holds half a character (a lone surrogate)",
-            todo="correct the record at the source",
-        ) from None
+        raise _unreadable(where) from None
     except (SQLAlchemyError, sqlite3.Error, drivers) as error:
         raise fault(error, where) from None
 
@@ -53,6 +51,8 @@ def fault(error: BaseException, where: str) -> HubError:
         ("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH", "SQLITE_READONLY")
     ):
         return SourceDenied(f"{where} refused the account ({code})", todo=_SECRET)
+    if code == _UNREADABLE:
+        return _unreadable(where)
     if code in _TIMED_OUT:
         return SourceDenied(
             f"{where} stopped a statement that took too long ({code})",
@@ -66,6 +66,13 @@ def fault(error: BaseException, where: str) -> HubError:
         return SourceUnreachable(f"{where} does not answer or broke off ({code or 'connection'})", todo=_NETWORK)
     return SourceDamaged(
         f"{where} could not be read ({type(origin).__name__} {code})", todo="try the table with the server's own client"
+    )
+
+
+def _unreadable(where: str) -> SourceDamaged:
+    return SourceDamaged(
+        f"{where}: a text value is not UTF-8, or holds half a character (a lone surrogate)",
+        todo="correct the record at the source",
     )
 
 
