@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from connectors.guard import Guard
 from connectors.options import options
 from connectors.paths import certificate, held
+from connectors.sql import limits
 from connectors.sql.limits import driver_arguments, postgres_statements
 from schemas.contract import Source
 from schemas.errors import ContractInvalid, Problem, SourceDamaged, SourceMissing
@@ -87,7 +88,7 @@ def _limited(url: URL, arguments: dict[str, Any], seconds: int) -> Engine:
     says_first = postgres_statements(seconds) if url.get_backend_name() == "postgresql" else ""
     made = create_engine(
         url, poolclass=NullPool, hide_parameters=True, connect_args=arguments,
-        execution_options={"connect_args": arguments, "says_first": says_first},
+        execution_options={"connect_args": arguments, "says_first": says_first, "patience": seconds + limits.IDLE_SECONDS},
     )  # fmt: skip
     if says_first:
 

@@ -46,11 +46,12 @@ def copied(connection: psycopg.Connection, statement: str, schema: pa.Schema) ->
 
 def _blocks(session: pq.abc.PGconn, statement: bytes) -> Iterator[bytearray]:
     """Blocks of whole rows; an empty one for each second of silence, so that whoever left is noticed."""
-    result = session.exec_(statement)
-    if result.status != pq.ExecStatus.COPY_OUT:
-        raise psycopg.errors.error_from_result(result)
     poll = select.poll()
     poll.register(session.socket, select.POLLIN)
+    session.send_query(statement)
+    result = _answer(session, poll)
+    if result.status != pq.ExecStatus.COPY_OUT:
+        raise psycopg.errors.error_from_result(result)
     block, silence = bytearray(), 0
     take = session.get_copy_data
     while True:
@@ -76,6 +77,18 @@ def _blocks(session: pq.abc.PGconn, statement: bytes) -> Iterator[bytearray]:
             raise psycopg.errors.error_from_result(ended)
     if block:
         yield block
+
+
+def _answer(session: pq.abc.PGconn, poll: select.poll) -> pq.abc.PGresult:
+    """The answer to a statement; libpq itself would wait for it for ever."""
+    while session.is_busy():
+        if not poll.poll(WAIT_SECONDS * 1000):
+            raise psycopg.OperationalError("the server fell silent")
+        session.consume_input()
+    result = session.get_result()
+    if result is None:
+        raise psycopg.OperationalError("the server gave no answer")
+    return result
 
 
 def _batch(block: bytearray, schema: pa.Schema) -> pa.RecordBatch:

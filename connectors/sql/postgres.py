@@ -35,6 +35,16 @@ _OVERLAP = (
 )
 
 
+class _Patient(psycopg.Connection[Any]):
+    """A connection that gives a server up which answers nothing for `patience` seconds; the driver would wait for ever."""
+
+    patience: float | None = None
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Wait for an answer."""
+        return super().wait(gen, interval, self.patience if timeout is None else timeout)
+
+
 class Postgres:
     """One session; the horizon is sure where the role may see other sessions' transactions on a primary.
 
@@ -43,8 +53,9 @@ class Postgres:
 
     mark = "%s"
 
-    def __init__(self, **arguments: Any) -> None:
-        self.connection = psycopg.connect(**arguments, autocommit=True)
+    def __init__(self, patience: float | None = None, **arguments: Any) -> None:
+        self.connection = _Patient.connect(**arguments, autocommit=True)
+        self.connection.patience = patience
         self.connection.execute(_SESSION)
 
     def horizon(self) -> Horizon:

@@ -24,8 +24,9 @@ def session(engine: Engine, clock: Callable[[], datetime]) -> Dialect:
     if engine.dialect.name == "postgresql":
         from connectors.sql.postgres import Postgres
 
-        opened = Postgres(**arguments)
-        opened.connection.execute(engine.get_execution_options()["says_first"].encode())
+        options = engine.get_execution_options()
+        opened = Postgres(options["patience"], **arguments)
+        opened.connection.execute(options["says_first"].encode())
         return opened
     from connectors.sql.mariadb import MariaDb
 
