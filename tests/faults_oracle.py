@@ -145,7 +145,7 @@ class Reader:
     def _run(self) -> None:
         try:
             with duckdb.connect() as con:
-                while not self._stop.wait(0.05):
+                while not self._stop.wait(0.1):
                     self._look(con)
                     self.looks += 1
         except BaseException as error:  # noqa: BLE001 - told where the reader ends

@@ -30,9 +30,11 @@ class Line:
     stream: bytes = b""
 
     def measure(self) -> None:
-        """Read once in whole, and look where the rows went by."""
+        """Read once in whole, byte by byte, and look where the rows went by."""
         self.proxy.clear()
+        self.proxy.step = 1
         assert self.bench.pull() == "exit 0"
+        self.proxy.step = 1 << 16
         keys = [key.encode() for key in self.bench.rows]
         streams = [bytes(s) for s in self.proxy.streams]
         with_rows = [n for n, stream in enumerate(streams) if any(key in stream for key in keys)]
@@ -40,11 +42,11 @@ class Line:
         self.stream = streams[self.connection]
 
     def places(self) -> dict[str, int]:
-        """How many bytes go by before the first row, in the middle row, in the last row, and before the last byte of all."""
+        """How many bytes go by before the rows are announced, in the first, middle and last row, and before the last byte of all."""
         found = sorted(self.stream.find(key.encode()) for key in self.bench.rows)
         rows = [at for at in found if at >= 0]
         return {
-            "first row": rows[0] + 1, "middle row": rows[len(rows) // 2] + 9, "last row": rows[-1] + 17,
+            "answer before the rows": rows[0] - 60, "first row": rows[0] + 1, "middle row": rows[len(rows) // 2] + 9, "last row": rows[-1] + 17,
             "last byte": len(self.stream) - 1,
         }  # fmt: skip
 
@@ -76,8 +78,8 @@ def test_a_read_that_is_cut_publishes_nothing_and_the_next_one_is_exact(
     bench.source(city(1))
     line.measure()
     with Reader(bench, tally):
-        for place, at in line.places().items():
-            for how in ("close", "reset"):
+        for number, (place, at) in enumerate(line.places().items()):
+            for how in ("close", "reset") if SEEDS else ("close", "reset")[number % 2 :][:1]:
                 bench.source(moved(bench.rows))
                 proxy.set(line.connection, at, how, everywhere=True)
                 tally.at(f"{kind}: {how} at the {place}")
@@ -113,21 +115,11 @@ def test_a_source_that_falls_silent_is_given_up_and_the_next_read_is_exact(
     line.bench.source(city(2))
     line.measure()
     line.bench.source(later(line.bench.rows, 2))
-    for place in ("first row", "middle row"):
+    for place in (
+        ("answer before the rows", "first row", "middle row") if SEEDS else ("answer before the rows", "middle row")
+    ):
         tally.at(f"{kind}: silence at the {place}")
         line.proxy.set(line.connection, line.places()[place], "silence", everywhere=True)
         broken_off(line, Oracle(line.bench, tally), place)
     line.proxy.clear()
     Oracle(line.bench, tally).check_recovery()
-
-
-@pytest.mark.parametrize("kind", SYSTEMS)
-def test_a_source_that_sends_byte_by_byte_is_read_to_its_end(
-    line_of: Callable[[str], Line], tally: Tally, kind: str
-) -> None:
-    line = line_of(kind)
-    line.proxy.step = 1
-    line.bench.source(city(3))
-    tally.at(f"{kind}: byte by byte")
-    Oracle(line.bench, tally).check_recovery()
-    assert max(map(len, line.proxy.streams)) > 1000

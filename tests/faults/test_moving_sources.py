@@ -18,7 +18,7 @@ SYSTEMS = (
     pytest.param("postgresql incremental", marks=pytest.mark.needs_postgres),
     pytest.param("mariadb incremental", marks=pytest.mark.needs_mariadb),
 )
-PULLS = 12 if SEEDS else 2
+PULLS = 12 if SEEDS else 1
 
 
 @contextmanager
