@@ -82,7 +82,10 @@ class Library:
 def library_at(folder: Path, *changes: tuple[str, str], clock: Clock | None = None, **settings: Any) -> Library:
     """A library whose contract is changed by (old text, new text) pairs."""
     clock = clock or Clock()
-    hub = Hub(Settings(home=folder / "home", judge_memory_mb=256, **settings), clock=clock)
+    hub = Hub(
+        Settings(home=folder / "home", declarations=folder / "declarations", judge_memory_mb=256, **settings),
+        clock=clock,
+    )
     for name in ("subjects", "forms"):
         (hub.settings.declared / name).mkdir(parents=True)
     contract = folder / CONTRACT.name
