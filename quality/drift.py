@@ -146,10 +146,11 @@ class Fitting:
 
     def _opened(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The batch of a form without a header (JSON), where what no record names is empty, not missing; but for what makes a row a row."""
-        wanted = [c.source for c in self.contract.columns]
-        absent = [n for n in wanted if n not in batch.schema.names]
+        absent = [c.source for c in self.contract.columns if c.source not in batch.schema.names]
+        if needed(self.contract) & {*absent}:
+            return batch
         self._unseen = {*absent} if self._unseen is None else self._unseen & {*absent}
-        for name in [n for n in absent if n not in needed(self.contract)]:
+        for name in absent:
             batch = batch.append_column(name, pa.nulls(batch.num_rows, pa.string()))
         return batch.replace_schema_metadata(None)
 

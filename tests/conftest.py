@@ -1,5 +1,6 @@
 """What every test folder shares: real servers, started once a run, and an honest last word on what could not be exercised."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -28,6 +29,18 @@ def chromium() -> str:
     """The path of a Chromium."""
     _want(servers.CHROMIUM)
     return str(servers.chromium_path())
+
+
+@pytest.fixture(autouse=True)
+def own_ground(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Airflow changes in a process it runs in does not reach the tests after it: the hub's settings, loggers switched off."""
+    if request.node.get_closest_marker("airflow"):
+        return
+    for name in [n for n in os.environ if n.startswith("HUB_")]:
+        monkeypatch.delenv(name)
+    for logger in logging.Logger.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger):
+            logger.disabled = False
 
 
 def _served(need: servers.Need, start: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:

@@ -92,7 +92,7 @@ def test_a_batch_that_nobody_can_read_is_told_and_can_be_set_aside(library: Libr
     with pytest.raises(SourceDamaged):
         library.pull()
     fate = library.fate(bad)
-    assert (fate["status"], "次数" in fate["reason"]) == ("failed", True)
+    assert (fate["status"], "'name'" in fate["reason"]) == ("failed", True)
     library.send(*GOOD)
     pushes.discard(library.hub, "arrivals", bad["id"], "other columns than agreed")
     library.pull()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import servers
 from connector_stages import (
-    SERVERS,
+    KINDS,
     TOKEN,
     CsvStage,
     DuckDbStage,
@@ -22,7 +22,6 @@ from connector_stages import (
 )
 from http_servers import http_server
 
-KINDS = ("sqlite", "duckdb", *SERVERS, "csv", "csv-gb18030", "xlsx", "jsonl", "parquet", "rest")
 _numbers = count(1)
 
 

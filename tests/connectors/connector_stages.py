@@ -31,6 +31,7 @@ from schemas.contract import Column, Source
 
 TOKEN = "token-that-nobody-may-see-51c0"
 SERVERS = tuple(pytest.param(name, marks=getattr(pytest.mark, f"needs_{name}")) for name in ("postgres", "mariadb"))
+KINDS = ("sqlite", "duckdb", *SERVERS, "csv", "csv-gb18030", "xlsx", "jsonl", "parquet", "rest")
 Rows = Sequence[Sequence[str | None]]
 
 
