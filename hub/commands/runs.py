@@ -30,7 +30,7 @@ def show(
 ) -> None:
     """Show one run: counts, bytes, seconds of each step, the bound it read up to and how far that lay back."""
     found = runs.find(hub().ledger, run)
-    known = {"counts", "bytes", "files", "bound", "lag", "seconds", "rows", "load"}
+    known = {"counts", "bytes", "files", "bound", "lag", "seconds", "rows", "load", "emptied"}
     rest = {k: v for k, v in found.facts.items() if k not in known}
     whole = {
         **summary(found),
