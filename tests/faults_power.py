@@ -51,11 +51,15 @@ def keep(store: Path, path: Path, inode: int) -> None:
 
 @dataclass
 class Disk:
-    """What is safe below `root`: per folder the names, per file (inode) the size. `store` is a folder beside it, on the same disk."""
+    """What is safe below `root`: per folder the names, per file (inode) the size. `store` is a folder beside it, on the same disk.
+
+    `unkind` is the chance that something which was not synced is not there; 1 loses all of it.
+    """
 
     root: Path
     store: Path
     dice: random.Random
+    unkind: float = 0.5
     names: dict[str, Names] = field(default_factory=dict)
     sizes: dict[int, int] = field(default_factory=dict)
     lost: int = 0
@@ -92,7 +96,7 @@ class Disk:
         safe, there = self.names.get(str(folder), {}), names_in(folder)
         for name in sorted(safe.keys() | there.keys()):
             path = folder / name
-            if safe.get(name) != there.get(name) and self.dice.random() < 0.5:
+            if safe.get(name) != there.get(name) and self.dice.random() < self.unkind:
                 self.lost += 1
                 self._undo(path, safe.get(name))
             if path.is_dir():
@@ -115,7 +119,8 @@ class Disk:
         safe = self.sizes.get(stat.st_ino, 0)
         if stat.st_size <= safe:
             return
-        size = self.dice.choice((safe, (safe + stat.st_size) // 2, stat.st_size))
+        sizes = (safe, (safe + stat.st_size) // 2, stat.st_size)
+        size = safe if self.dice.random() < 2 * self.unkind - 1 else self.dice.choice(sizes)
         self.lost += size < stat.st_size
         content = path.read_bytes()
         if size == stat.st_size and self.dice.random() < 0.3:

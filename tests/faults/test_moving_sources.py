@@ -144,7 +144,7 @@ def test_an_api_whose_second_page_has_another_shape_publishes_nothing_of_either(
     bench.source(moved(bench.rows))
     tally.at(f"api: {shape} from the second page on")
     department.later_pages = SHAPES[shape]
-    assert bench.pull() == "source-damaged"
+    assert bench.pull() in ("source-damaged", "retry"), "told as what it is, by the gate or by the reader of pages"
     tally.count("faults")
     Oracle(bench, tally).check_either(bench.before)
     department.later_pages = None

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from faults_bench import FAR, SEEDS, Bench, city, later
+from faults_bench import FAR, SEEDS, Bench, city, later, moved
 from faults_oracle import Oracle, Reader, Tally
 
 from hub import maintenance
@@ -45,8 +45,9 @@ def test_a_run_that_wakes_after_another_took_its_lease_publishes_nothing(
     for number, point in enumerate(PAUSES):
         tally.at(f"asleep past its lease: {point}")
         with Reader(bench, tally):
-            zombie = paused(bench, point, f"zombie {number}")
             bench.source(later(bench.rows, number))
+            zombie = paused(bench, point, f"zombie {number}")
+            bench.source(moved(bench.rows))
             assert bench.pull(ahead=FAR * bench.trials, owner=f"heir {number}") == "exit 0"
             after = bench.current()
             assert woken(bench, zombie) == "superseded"
