@@ -33,14 +33,17 @@ def chromium() -> str:
 
 @pytest.fixture(autouse=True)
 def own_ground(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What Airflow changes in a process it runs in does not reach the tests after it: the hub's settings, loggers switched off."""
+    """What Airflow changes in a process that it runs in does not reach the tests after it: the hub's settings, loggers switched off."""
     if request.node.get_closest_marker("airflow"):
         return
     for name in [n for n in os.environ if n.startswith("HUB_")]:
         monkeypatch.delenv(name)
-    for logger in logging.Logger.manager.loggerDict.values():
+    for name, logger in logging.Logger.manager.loggerDict.items():
         if isinstance(logger, logging.Logger):
             logger.disabled = False
+            if name.partition(".")[0] in ("httpx", "httpcore"):
+                logger.setLevel(logging.NOTSET)
+                logger.propagate = True
 
 
 def _served(need: servers.Need, start: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
