@@ -1,4 +1,4 @@
-"""A stream that ends before its end: left by the reader, or cut by the server."""
+"""A stream that ends before its end: left by the reader, or cut by the server (for MariaDB: tests/faults/test_cuts.py)."""
 
 import pytest
 from connector_stages import MariaDbStage, PostgresStage, ServerStage, columns
@@ -55,11 +55,3 @@ def test_leaving_a_mariadb_stream_early_frees_the_table(wide_mariadb: MariaDbSta
 
 def test_a_postgresql_stream_that_is_cut_is_never_a_short_read(wide_postgres: PostgresStage) -> None:
     cut(wide_postgres, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%'")
-
-
-def test_a_mariadb_stream_that_is_cut_is_never_a_short_read(wide_mariadb: MariaDbStage) -> None:
-    cut(
-        wide_mariadb,
-        "BEGIN NOT ATOMIC FOR r IN (SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT CAST(`id`%') "
-        "DO KILL CONNECTION r.id; END FOR; END",
-    )
