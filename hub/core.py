@@ -76,11 +76,11 @@ class Hub:
 
     def contract(self, dataset: str) -> "Contract":
         """The contract in force. Raises NotFound with the datasets that exist."""
-        applied = contracts.applied(self.ledger)
-        if dataset not in applied:
-            known = ", ".join(sorted(applied)) or "none is applied yet"
+        found = contracts.applied(self.ledger, [dataset]).get(dataset)
+        if found is None:
+            known = ", ".join(sorted(contracts.applied(self.ledger))) or "none is applied yet"
             raise NotFound(f"no dataset {dataset!r} (known: {known})", todo="hub contract apply FILE")
-        return applied[dataset]
+        return found
 
     def today(self) -> date:
         """Today in the city."""

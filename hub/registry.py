@@ -6,6 +6,7 @@ same bytes. `pools.json` beside it is what `airflow pools import` takes, for an 
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import time
 from pathlib import Path
@@ -17,8 +18,8 @@ import httpx
 from hub import named_secrets, notices, notify
 from hub.core import Hub
 from lake.durable import make_folder, write_atomically
-from ledger import authorities, contracts
-from ledger.incidents import Message
+from ledger import authorities, catalog, contracts
+from ledger.outbox import Message
 from quality import rules
 from schemas import diff, odcs, versions
 from schemas.contract import Claim, Contract
@@ -87,7 +88,7 @@ def apply(hub: Hub, paths: tuple[Path, ...], *, because: str | None = None) -> t
         Stop: a change is breaking, the major version is not new and no reason was given; or the version goes back.
     """
     good = check(hub, paths)
-    applied = contracts.applied(hub.ledger)
+    applied = contracts.applied(hub.ledger, [c.dataset for c in good])
     moves = {c.dataset: diff.diff(applied[c.dataset], c) if c.dataset in applied else () for c in good}
     _refuse_breaking(applied, good, moves, because)
     filed = [
@@ -100,9 +101,9 @@ def apply(hub: Hub, paths: tuple[Path, ...], *, because: str | None = None) -> t
         for path, contract in zip(files(paths), good, strict=True)
     ]
     numbered = contracts.apply(hub.ledger, filed, at=hub.clock())
-    compile_index(hub)
+    index_contracts(hub, [c.dataset for c in good])
     if any(one.notices for one in filed):
-        notify.send(hub)
+        deliver.send(hub)
     return tuple(
         Applied(
             contract,
@@ -126,24 +127,63 @@ def _newest(hub: Hub, contract: Contract) -> int:
 
 
 def compile_index(hub: Hub) -> None:
-    """Write the index and the pools from the applied contracts; with `airflow_url` set, create the pools as well."""
-    applied = contracts.applied(hub.ledger)
-    index = {name: entry(contract, hub.settings.timezone) for name, contract in sorted(applied.items())}
-    pools = {
+    """Write the index and the pools from all applied contracts; with `airflow_url` set, create the pools as well."""
+    with hub.ledger.write(alone="index"):
+        made = _write_index(hub, contracts.applied(hub.ledger), {}, {})
+    _create_pools(hub, made)
+
+
+def index_contracts(hub: Hub, datasets: Sequence[str]) -> None:
+    """Bring the index and the pools up to these datasets' contracts: only their lines are made anew, whatever else it holds.
+
+    An index that would not hold every dataset then (it was lost, or is another hub's) is compiled whole.
+    """
+    with hub.ledger.write(alone="index"):
+        lines, pools = _index_lines(hub.settings.index), _pools(hub)
+        whole = len(lines.keys() | {*datasets}) != contracts.count(hub.ledger)
+        changed = contracts.applied(hub.ledger, None if whole else datasets)
+        made = _write_index(hub, changed, {} if whole else lines, {} if whole else pools)
+    _create_pools(hub, made)
+
+
+def _write_index(
+    hub: Hub, changed: Mapping[str, Contract], lines: dict[str, str], pools: dict[str, Any]
+) -> dict[str, Any]:
+    """Write both files, a line of the index for each dataset; returns the pools of what changed."""
+    made = {
         contract.pool: {
             "slots": hub.settings.department_pulls,
             "description": contract.provider,
             "include_deferred": False,
         }
-        for contract in sorted(applied.values(), key=lambda c: c.pool)
+        for contract in changed.values()
     }
+    for name, contract in changed.items():
+        line = json.dumps(entry(contract, hub.settings.timezone), ensure_ascii=False, sort_keys=True)
+        lines[name] = f"{json.dumps(name)}: {line}"
+    text = ",\n".join(lines[name] for name in sorted(lines))
     make_folder(hub.settings.index.parent)
-    write_atomically(hub.settings.index, json.dumps(index, ensure_ascii=False, sort_keys=True).encode())
-    write_atomically(
-        hub.settings.index.with_name("pools.json"), json.dumps(pools, ensure_ascii=False, indent=1).encode()
-    )
-    if hub.settings.airflow_url:
-        _create_pools(hub, pools)
+    write_atomically(hub.settings.index, f"{{{text}}}".encode())
+    known = json.dumps(dict(sorted({**pools, **made}.items())), ensure_ascii=False, indent=1)
+    write_atomically(_pool_file(hub), known.encode())
+    return made
+
+
+def _index_lines(path: Path) -> dict[str, str]:
+    """The index's lines by dataset, not parsed; empty if there is none."""
+    if not path.exists():
+        return {}
+    lines = path.read_text(encoding="utf-8")[1:-1].split(",\n")
+    return {line[1 : line.index('"', 1)]: line for line in lines if line}
+
+
+def _pools(hub: Hub) -> dict[str, Any]:
+    path = _pool_file(hub)
+    return dict(json.loads(path.read_bytes())) if path.exists() else {}
+
+
+def _pool_file(hub: Hub) -> Path:
+    return hub.settings.index.with_name("pools.json")
 
 
 def entry(contract: Contract, timezone: str) -> dict[str, Any]:
@@ -190,7 +230,8 @@ def _schedule(contract: Contract) -> str | None:
 
 def _clashes(hub: Hub, good: list[tuple[Path, Contract]]) -> list[Problem]:
     """What is right in each file but wrong together: a dataset or a resource code used twice."""
-    codes = {c.resource_code: (c.dataset, "the ledger") for c in contracts.applied(hub.ledger).values()}
+    held = catalog.holders(hub.ledger, {c.resource_code for _, c in good})
+    codes = {code: (dataset, "the ledger") for code, dataset in held.items()}
     seen: dict[str, Path] = {}
     problems = []
     for path, contract in good:
@@ -217,7 +258,7 @@ def _rivals(hub: Hub, good: list[tuple[Path, Contract]]) -> list[Problem]:
     """Claims to be an authoritative source that another dataset has: in the ledger, or in another of these files."""
     path, example = "customProperties.authoritativeFor", "leave it out, or ask the holder to give it up"
     named = {contract.dataset for _, contract in good}
-    holders = authorities.held(hub.ledger)
+    holders = authorities.held(hub.ledger, {claim.element for _, contract in good for claim in contract.claims})
     problems = []
     claimed: dict[Claim, Contract] = {}
     for file, contract in good:
@@ -258,6 +299,8 @@ def _refuse_breaking(
 
 
 def _create_pools(hub: Hub, pools: dict[str, dict[str, Any]]) -> None:
+    if not hub.settings.airflow_url:
+        return
     token = hub.settings.airflow_token
     headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
     try:

@@ -58,10 +58,22 @@ def words(subject: str, element: str) -> str:
     return f"{element} {found.zh} {found.en} of {subject}" if found else f"{element} of {subject}"
 
 
-def held(db: Database) -> tuple[Authority, ...]:
-    """Every authoritative source, by subject kind and element."""
+def held(db: Database, elements: Collection[str] | None = None) -> tuple[Authority, ...]:
+    """Every authoritative source, or those of `elements`, by subject kind and element."""
+    query = select(authorities).order_by(authorities.c.subject, authorities.c.element)
+    if elements is not None:
+        query = query.where(authorities.c.element.in_(elements))
     with db.read() as connection:
-        return tuple(_held(connection))
+        return tuple(Authority(*row) for row in connection.execute(query))
+
+
+def held_by(db: Database, dataset: str) -> tuple[Authority, ...]:
+    """What the dataset is the authoritative source of, by subject kind and element."""
+    query = select(authorities).where(authorities.c.dataset == dataset)
+    with db.read() as connection:
+        return tuple(
+            Authority(*row) for row in connection.execute(query.order_by(authorities.c.subject, authorities.c.element))
+        )
 
 
 def settle(connection: Connection, contracts: Sequence[Contract], at: datetime) -> None:

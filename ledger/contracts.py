@@ -1,15 +1,15 @@
 """Applied contracts, every version kept. Files are how contracts travel; the newest version here is the truth."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Connection, DateTime, Integer, String, Table, Text, insert, select
+from sqlalchemy import JSON, Column, Connection, DateTime, Integer, String, Table, Text, func, insert, select
 
-from ledger import authorities
+from ledger import authorities, catalog
 from ledger.database import Database, ledger_tables
-from ledger.incidents import Message, queue
+from ledger.outbox import Message, queue
 from schemas.contract import Contract
 
 contract_versions = Table(
@@ -40,16 +40,37 @@ class Version:
     forced_because: str | None
 
 
-def applied(db: Database) -> dict[str, Contract]:
-    """The contract in force for each dataset, by dataset name."""
+def applied(db: Database, datasets: Collection[str] | None = None) -> dict[str, Contract]:
+    """The contract in force for each dataset, or for each of `datasets` that has one, by dataset name."""
+    return {name: version.contract for name, version in newest(db, datasets).items()}
+
+
+def newest(db: Database, datasets: Collection[str] | None = None) -> dict[str, Version]:
+    """The newest version for each dataset, or for each of `datasets` that has one, by dataset name."""
+    t = contract_versions.c
+    last = select(t.dataset, func.max(t.number).label("number")).group_by(t.dataset)
+    if datasets is not None:
+        last = last.where(t.dataset.in_(datasets))
+    found = last.subquery()
+    query = (
+        select(contract_versions)
+        .join(found, (found.c.dataset == t.dataset) & (found.c.number == t.number))
+        .order_by(t.dataset)
+    )
     with db.read() as connection:
-        return {name: versions[-1].contract for name, versions in _all(connection).items()}
+        return {row.dataset: _version(row) for row in connection.execute(query)}
+
+
+def count(db: Database) -> int:
+    """How many datasets have a contract."""
+    with db.read() as connection:
+        return int(connection.execute(select(func.count(contract_versions.c.dataset.distinct()))).scalar() or 0)
 
 
 def versions(db: Database, dataset: str) -> tuple[Version, ...]:
     """Every applied version of a dataset's contract, oldest first; empty if it was never applied."""
     with db.read() as connection:
-        return _all(connection, dataset).get(dataset, ())
+        return _all(connection, dataset)
 
 
 @dataclass(frozen=True)
@@ -67,7 +88,7 @@ def apply(db: Database, files: Sequence[Application], *, at: datetime) -> tuple[
     """Apply files in one transaction: versions, authoritative sources and notices; None for a file that is the newest version already.
 
     Raises:
-        Invalid: a contract claims a data element that another dataset holds; nothing is applied.
+        Invalid: a contract claims a data element or a resource code that another dataset holds; nothing is applied.
     """
     with db.write(alone=authorities.LOCK) as connection:
         authorities.settle(connection, [f.contract for f in files], at)
@@ -76,7 +97,7 @@ def apply(db: Database, files: Sequence[Application], *, at: datetime) -> tuple[
 
 def _apply(connection: Connection, file: Application, at: datetime) -> Version | None:
     contract = file.contract
-    known = _all(connection, contract.dataset).get(contract.dataset, ())
+    known = _all(connection, contract.dataset)
     if known and known[-1].sha256 == file.sha256:
         return None
     number = len(known) + 1
@@ -92,19 +113,16 @@ def _apply(connection: Connection, file: Application, at: datetime) -> Version |
             forced_because=file.because,
         )
     )
-    for notice in file.notices:
-        queue(connection, notice, at)
+    catalog.bind(connection, contract.resource_code, contract.dataset, at)
+    catalog.touch(connection, contract.dataset)
+    queue(connection, file.notices, at)
     return Version(contract.dataset, number, contract.version, file.sha256, file.text, contract, at, file.because)
 
 
-def _all(connection: Connection, dataset: str | None = None) -> dict[str, tuple[Version, ...]]:
-    query = select(contract_versions).order_by(contract_versions.c.dataset, contract_versions.c.number)
-    if dataset is not None:
-        query = query.where(contract_versions.c.dataset == dataset)
-    found: dict[str, tuple[Version, ...]] = {}
-    for row in connection.execute(query):
-        found[row.dataset] = (*found.get(row.dataset, ()), _version(row))
-    return found
+def _all(connection: Connection, dataset: str) -> tuple[Version, ...]:
+    t = contract_versions.c
+    query = select(contract_versions).where(t.dataset == dataset).order_by(t.number)
+    return tuple(_version(row) for row in connection.execute(query))
 
 
 def _version(row: Any) -> Version:

@@ -3,12 +3,14 @@
 The truth of a load is its Delta commit; these tables repeat it, and can be dropped and told again (`tell` is idempotent).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import JSON, Column, DateTime, Integer, String, Table, Text, delete, func, insert, select
 
+from ledger.catalog import touch
 from ledger.database import Database, ledger_tables
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -68,6 +70,7 @@ def tell(db: Database, load: Load) -> None:
                 facts=load.facts,
             )
         )
+        touch(connection, load.dataset)
 
 
 def set_state(db: Database, dataset: str, status: str, reason: str, at: datetime) -> None:
@@ -75,6 +78,7 @@ def set_state(db: Database, dataset: str, status: str, reason: str, at: datetime
     with db.write(alone=dataset) as connection:
         connection.execute(delete(states).where(states.c.dataset == dataset))
         connection.execute(insert(states).values(dataset=dataset, status=status, reason=reason, checked_at=at))
+        touch(connection, dataset)
 
 
 def known(db: Database, dataset: str) -> int:
@@ -83,9 +87,10 @@ def known(db: Database, dataset: str) -> int:
         return int(connection.execute(select(func.max(loads.c.load)).where(loads.c.dataset == dataset)).scalar() or 0)
 
 
-def latest(db: Database) -> dict[str, Load]:
-    """The newest load of every dataset, by dataset."""
-    newest = select(loads.c.dataset, func.max(loads.c.load).label("load")).group_by(loads.c.dataset).subquery()
+def latest(db: Database, datasets: Collection[str] | None = None) -> dict[str, Load]:
+    """The newest load of every dataset, or of each of `datasets`, by dataset."""
+    last = select(loads.c.dataset, func.max(loads.c.load).label("load")).group_by(loads.c.dataset)
+    newest = (last if datasets is None else last.where(loads.c.dataset.in_(datasets))).subquery()
     query = (
         select(loads, states.c.status, states.c.reason, states.c.checked_at)
         .join(newest, (loads.c.dataset == newest.c.dataset) & (loads.c.load == newest.c.load))
@@ -95,22 +100,24 @@ def latest(db: Database) -> dict[str, Load]:
         return {row.dataset: _load(row) for row in connection.execute(query)}
 
 
-def history(db: Database, dataset: str) -> list[Load]:
-    """Every load of a dataset, newest first."""
+def history(db: Database, dataset: str, limit: int | None = None) -> list[Load]:
+    """Every load of a dataset, or the last `limit`, newest first."""
     query = (
         select(loads, states.c.status, states.c.reason, states.c.checked_at)
         .outerjoin(states, states.c.dataset == loads.c.dataset)
         .where(loads.c.dataset == dataset)
         .order_by(loads.c.load.desc())
+        .limit(limit)
     )
     with db.read() as connection:
         return [_load(row) for row in connection.execute(query)]
 
 
-def conditions(db: Database) -> dict[str, tuple[str, str, datetime]]:
-    """Status, reason and hour of every dataset's last ended run, published before or not."""
+def conditions(db: Database, datasets: Collection[str] | None = None) -> dict[str, tuple[str, str, datetime]]:
+    """Status, reason and hour of the last ended run of every dataset, or of each of `datasets`, published before or not."""
+    query = select(states) if datasets is None else select(states).where(states.c.dataset.in_(datasets))
     with db.read() as connection:
-        return {r.dataset: (r.status, r.reason, _utc(r.checked_at)) for r in connection.execute(select(states))}
+        return {r.dataset: (r.status, r.reason, _utc(r.checked_at)) for r in connection.execute(query)}
 
 
 def forget(db: Database) -> None:
