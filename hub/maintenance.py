@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hub import notify, pipeline, pushes
+from hub import deliver, notify, pipeline, pushes
 from hub.answers import catalog_entries
 from hub.core import Hub
 from lake import upkeep as lake_upkeep
@@ -30,7 +30,7 @@ def upkeep(hub: Hub) -> dict[str, Any]:
         "tries removed": tries,
         "batches removed": sum(pushes.clean(hub, contract) for contract in applied.values()),
         "late": list(late),
-        "messages sent": notify.send(hub),
+        "messages sent": deliver.send(hub),
     }
 
 

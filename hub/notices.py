@@ -4,12 +4,13 @@ Three things are told: a breaking change that was applied, that a dataset (until
 a dataset is retired. A notice is queued in the transaction that applies the contract, so that neither happens without the other.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from hub import notify
+from hub import events
 from hub.core import Hub
-from ledger import contracts, subscriptions
-from ledger.incidents import Message
+from hub.events import Event
+from ledger import contracts
+from ledger.outbox import Message
 from schemas.contract import Contact, Contract
 from schemas.diff import Change
 
@@ -25,8 +26,12 @@ def notices(hub: Hub, before: Contract | None, after: Contract, changes: tuple[C
     if before is None:
         return ()
     told = dict(_told(before, after, changes))
-    readers = _readers(hub, after.dataset) if told else {}
-    return tuple(_message(contact, after, kind, lines) for kind, lines in told.items() for contact in readers.values())
+    referring = _referring(hub, after.dataset) if told else ()
+    return tuple(
+        message
+        for kind, lines in told.items()
+        for message in events.messages(hub, _event(after, kind, lines), referring)
+    )
 
 
 def _told(before: Contract, after: Contract, changes: tuple[Change, ...]) -> Iterator[tuple[str, list[str]]]:
@@ -53,20 +58,10 @@ def _plan(contract: Contract) -> list[str]:
     return until + instead
 
 
-def _readers(hub: Hub, dataset: str) -> Mapping[str, Contact]:
-    """Where to tell it, each address once."""
-    subscribed = [s.contact for s in subscriptions.of(hub.ledger, dataset)]
-    referring = [
-        contract.contact
-        for contract in contracts.applied(hub.ledger).values()
-        if dataset in contract.references and contract.contact is not None
-    ]
-    return {contact.url: contact for contact in (*referring, *subscribed)}
+def _referring(hub: Hub, dataset: str) -> tuple[Contact | None, ...]:
+    """The contacts of the departments whose rules look into the dataset."""
+    return tuple(c.contact for c in contracts.applied(hub.ledger).values() if dataset in c.references)
 
 
-def _message(contact: Contact, contract: Contract, kind: str, lines: list[str]) -> Message:
-    zh, en = TITLES[kind]
-    text = "\n".join([f"{contract.title} ({contract.dataset}), {contract.provider}", *lines])
-    body = notify.render(contact.format, f"{zh} / {en}: {contract.title}", text)
-    facts = {"dataset": contract.dataset, "kind": kind, "version": contract.version}
-    return Message(0, contact.url, {**body, **facts} if contact.format == "plain" else body, 0)
+def _event(contract: Contract, kind: str, lines: list[str]) -> Event:
+    return Event(f"contract.{kind}", contract, TITLES[kind], tuple(lines), {"kind": kind, "version": contract.version})

@@ -1,19 +1,17 @@
-"""Telling the owner of a dataset: once when trouble begins, once when it is over.
+"""Telling the owner of a dataset, and who subscribed: once when trouble begins, once when it is over.
 
-The message is queued in the ledger together with the incident, then sent; what cannot be sent now is sent by upkeep later.
-It names the dataset, the reason and the next command to type, never a record.
+The messages are queued in the ledger together with the incident, then sent; what cannot be sent now is sent later.
+They name the dataset, the reason and the next command to type, never a record.
 """
 
 from datetime import timedelta
-from typing import Any
 
-import httpx
-
-from connectors.http_logs import quiet
+from hub import deliver, events
 from hub.core import Hub
+from hub.events import Event
 from ledger import incidents, loads
-from ledger.incidents import Message
-from schemas.contract import Contact, Contract
+from ledger.outbox import Message
+from schemas.contract import Contract
 from schemas.errors import HubError
 
 TITLES = {
@@ -28,16 +26,16 @@ TITLES = {
 
 def troubled(hub: Hub, contract: Contract, kind: str, error: HubError) -> None:
     """Open an incident of the dataset, unless one is open, and tell its contact."""
-    message = _message(hub, contract, kind, error.what, error.todo)
-    if incidents.begin(hub.ledger, contract.dataset, kind, error.what, now=hub.clock(), message=message):
-        send(hub)
+    messages = _messages(hub, contract, kind, error.what, error.todo)
+    if incidents.begin(hub.ledger, contract.dataset, kind, error.what, now=hub.clock(), messages=messages):
+        deliver.send(hub)
 
 
 def recovered(hub: Hub, contract: Contract, kind: str = "failed") -> None:
     """Close the dataset's incident of this kind or its like, if one is open, and tell its contact."""
-    message = _message(hub, contract, "recovered", "", f"hub catalog show {contract.dataset}")
-    if incidents.finish(hub.ledger, contract.dataset, kind, now=hub.clock(), message=message):
-        send(hub)
+    messages = _messages(hub, contract, "recovered", "", f"hub catalog show {contract.dataset}")
+    if incidents.finish(hub.ledger, contract.dataset, kind, now=hub.clock(), messages=messages):
+        deliver.send(hub)
 
 
 def find_late(hub: Hub, contracts: dict[str, Contract]) -> tuple[str, ...]:
@@ -56,57 +54,8 @@ def find_late(hub: Hub, contracts: dict[str, Contract]) -> tuple[str, ...]:
     return tuple(late)
 
 
-def send(hub: Hub) -> int:
-    """Send what waits in the outbox; returns how many messages arrived.
-
-    A webhook that does not answer is tried again later, and its other messages wait behind: they keep their order and cost no time.
-    """
-    arrived = 0
-    silent = set()
-    for message in incidents.unsent(hub.ledger):
-        if message.url in silent:
-            continue
-        try:
-            _post(hub, message)
-        except (httpx.HTTPError, httpx.InvalidURL, HubError):
-            silent.add(message.url)
-            incidents.tried(hub.ledger, message, sent_at=None)
-        else:
-            incidents.tried(hub.ledger, message, sent_at=hub.clock())
-            arrived += 1
-    return arrived
-
-
-def _post(hub: Hub, message: Message) -> None:
-    """Send one message; a webhook that a contract names is held to the guard, the operator's own is not."""
-    quiet()  # a webhook's key stands in its query
-    own = message.url == hub.settings.notify_url
-    with httpx.Client(timeout=5, transport=None if own else hub.guard.transport()) as client:
-        client.post(message.url, json=message.body).raise_for_status()
-
-
-def render(style: str, title: str, text: str) -> dict[str, Any]:
-    """The body that a webhook of this style takes: plain JSON, 企业微信 (wecom) or 钉钉 (dingtalk) markdown."""
-    if style == "wecom":
-        return {"msgtype": "markdown", "markdown": {"content": f"**{title}**\n{text}"}}
-    if style == "dingtalk":
-        return {"msgtype": "markdown", "markdown": {"title": title, "text": f"#### {title}\n\n{text}"}}
-    return {"title": title, "text": text}
-
-
-def _message(hub: Hub, contract: Contract, kind: str, reason: str, todo: str) -> Message | None:
-    contact = contract.contact
-    if contact is None and hub.settings.notify_url:
-        contact = Contact(hub.settings.notify_url, hub.settings.notify_format)
-    if contact is None:
-        return None
-    zh, en = TITLES[kind]
-    lines = [
-        f"{contract.title} ({contract.dataset}), {contract.provider}",
-        reason,
-        f"下一步 next: {todo}" if todo else "",
-    ]
-    body = render(contact.format, f"{zh} / {en}: {contract.title}", "\n".join(line for line in lines if line))
-    return Message(
-        0, contact.url, {**body, "dataset": contract.dataset, "kind": kind} if contact.format == "plain" else body, 0
-    )
+def _messages(hub: Hub, contract: Contract, kind: str, reason: str, todo: str) -> tuple[Message, ...]:
+    lines = (reason, f"下一步 next: {todo}" if todo else "")
+    data = {"kind": kind, **({"reason": reason} if reason else {})}
+    event = Event(f"dataset.{kind}", contract, TITLES[kind], lines, data)
+    return events.messages(hub, event, [events.owner(hub, contract)])

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from hub import named_secrets, notices, notify
+from hub import deliver, named_secrets, notices
 from hub.core import Hub
 from lake.durable import make_folder, write_atomically
 from ledger import authorities, catalog, contracts
@@ -76,7 +76,7 @@ def _check_addresses(hub: Hub, contract: Contract) -> None:
     """Refuse by their form, with nothing resolved or connected: a source, a secret and a webhook that lead astray."""
     named_secrets.check(contract.source.secret)
     hub.open_source(contract.source).close()
-    if contract.contact is not None:
+    if contract.contact is not None and not contract.contact.url.startswith("mailto:"):
         hub.guard.check(urlsplit(contract.contact.url).hostname, "support[0].url")
 
 

@@ -49,7 +49,18 @@ class Settings(BaseSettings):
     push_max_mb: int = Field(256, ge=1, description="largest body that a department may push, in MiB")
     demo_portal: bool = Field(False, description="serve the demonstration portal at /forms, with subjects to try")
     notify_format: Literal["plain", "wecom", "dingtalk"] = Field("plain", description="message format of notify_url")
-    notify_url: str = Field("", description="webhook of the data office, for datasets whose contract names no contact")
+    notify_url: str = Field(
+        "", description="webhook or mailto: address of the data office, for datasets whose contract names no contact"
+    )
+    smtp_url: str = Field(
+        "",
+        description="mail server for `mailto:` addresses: smtp+tls://HOST:587, smtps://HOST:465, or smtp://HOST:25 without account",
+    )
+    smtp_from: str = Field("cityhub@localhost", description="sender of the hub's mails")
+    smtp_secret: str | None = Field(
+        None, description="where the mail account is, as user:password: env:NAME or file:NAME"
+    )
+    dispute_days: int = Field(10, ge=1, description="working days that a department has to settle a dispute (异议核实)")
 
     @cached_property
     def lake_root(self) -> Path:

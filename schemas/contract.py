@@ -147,10 +147,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Contact:
-    """Who is told of a failed, held or late dataset: a webhook and its message format (plain, wecom, dingtalk)."""
+    """Who is told of a failed, held or late dataset: a webhook or a `mailto:` address, and its message format."""
 
     url: str
-    format: Literal["plain", "wecom", "dingtalk"] = "plain"
+    format: Literal["plain", "wecom", "dingtalk", "cloudevents"] = "plain"
 
 
 @dataclass(frozen=True)

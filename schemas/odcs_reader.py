@@ -439,7 +439,7 @@ class _Reader:
 
     def contact(self) -> Contact | None:
         for i, node in enumerate(self.document.get("support") or ()):
-            if str(node.get("url") or "").startswith(("http://", "https://")):
+            if str(node.get("url") or "").startswith(("http://", "https://", "mailto:")):
                 style = custom(node, "messageFormat", "plain")
                 if style not in ("plain", "wecom", "dingtalk"):
                     self.wrong(

@@ -10,7 +10,7 @@ from contract_edits import Edit, contract, custom, without_mobile
 
 from hub import registry
 from hub.core import Hub
-from ledger import contracts, incidents, subscriptions
+from ledger import contracts, outbox, subscriptions
 from ledger.subscriptions import Subscription
 from schemas import diff, versions
 from schemas.contract import Contact
@@ -35,7 +35,7 @@ def subscribe(hub: Hub, dataset: str, name: str) -> None:
 
 
 def told(hub: Hub) -> list[tuple[str, str, str]]:
-    return [(m.url.rpartition("/")[2], m.body["kind"], m.body["text"]) for m in incidents.unsent(hub.ledger)]
+    return [(m.url.rpartition("/")[2], m.body["kind"], m.body["text"]) for m in outbox.unsent(hub.ledger)]
 
 
 def test_a_breaking_change_wants_a_new_major_version_and_names_it(hub: Hub, tmp_path: Path) -> None:

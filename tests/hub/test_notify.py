@@ -12,9 +12,10 @@ import pytest
 import yaml
 from city_bench import hub_at
 
-from hub import maintenance, notify, pipeline, registry
+from hub import deliver, maintenance, notify, pipeline, registry
 from hub.core import Hub
-from ledger import contracts, incidents
+from ledger import contracts, incidents, outbox
+from ledger.outbox import Message
 from schemas.errors import SourceMissing
 
 CONTRACT = Path(__file__).parents[1] / "faults" / "people.odcs.yaml"
@@ -110,11 +111,13 @@ def test_a_webhook_that_is_down_gets_its_message_later(tmp_path: Path, webhook: 
     hub = hub_with(tmp_path, webhook.url, "plain")
     webhook.down = True
     fail(hub, "1")
-    assert [m.tries for m in incidents.unsent(hub.ledger)] == [1]
+    assert [m.tries for m in outbox.unsent(hub.ledger)] == [1]
     webhook.down = False
-    assert maintenance.upkeep(hub)["messages sent"] == 1
+    assert deliver.send(hub) == 0, "not before its time"
+    later = Hub(hub.settings, clock=lambda: hub.clock() + timedelta(minutes=2), secret=hub.secret)
+    assert maintenance.upkeep(later)["messages sent"] == 1
     assert [m["kind"] for m in webhook.got] == ["failed"]
-    assert incidents.unsent(hub.ledger) == ()
+    assert outbox.unsent(hub.ledger) == ()
 
 
 def test_a_late_dataset_is_told_once(tmp_path: Path, webhook: Webhook) -> None:
@@ -130,7 +133,7 @@ def test_a_late_dataset_is_told_once(tmp_path: Path, webhook: Webhook) -> None:
 def test_a_webhook_that_cannot_be_reached_holds_up_nobody_else(tmp_path: Path, webhook: Webhook) -> None:
     hub = hub_with(tmp_path, webhook.url, "plain")
     for number, url in enumerate(("http://[bad", "http://127.0.0.1:1/x", webhook.url)):
-        message = incidents.Message(0, url, {"kind": "failed"}, 0)
-        incidents.begin(hub.ledger, f"d{number}", "failed", "why", now=hub.clock(), message=message)
-    assert notify.send(hub) == 1
-    assert len(incidents.unsent(hub.ledger)) == 2
+        message = Message(0, url, {"kind": "failed"}, 0)
+        incidents.begin(hub.ledger, f"d{number}", "failed", "why", now=hub.clock(), messages=[message])
+    assert deliver.send(hub) == 1
+    assert len(outbox.unsent(hub.ledger)) == 2

@@ -10,10 +10,10 @@ import yaml
 from city_bench import hub_at
 from http_servers import http_server
 
-from hub import named_secrets, notify, pipeline, registry
+from hub import deliver, named_secrets, pipeline, registry
 from hub.core import Hub
-from ledger import incidents, runs
-from ledger.incidents import Message
+from ledger import incidents, outbox, runs
+from ledger.outbox import Message
 from schemas.errors import ContractInvalid, SourceDenied
 
 ROOT = Path(__file__).parents[2]
@@ -93,9 +93,9 @@ def test_a_webhook_that_leads_astray_is_refused_too(production: Hub, tmp_path: P
 
 def test_a_message_to_a_webhook_that_may_not_be_reached_waits_and_is_not_sent(production: Hub, tmp_path: Path) -> None:
     message = Message(0, "http://127.0.0.1:9/hook", {}, 0)
-    incidents.begin(production.ledger, "people", "failed", "why", now=production.clock(), message=message)
-    assert notify.send(production) == 0
-    assert len(incidents.unsent(production.ledger)) == 1
+    incidents.begin(production.ledger, "people", "failed", "why", now=production.clock(), messages=[message])
+    assert deliver.send(production) == 0
+    assert len(outbox.unsent(production.ledger)) == 1
 
 
 def test_a_webhooks_key_is_not_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -110,8 +110,8 @@ def test_a_webhooks_key_is_not_logged(tmp_path: Path, caplog: pytest.LogCaptureF
         hub = hub_at(tmp_path / "home", notify_url=f"http://127.0.0.1:{port}/own?key=canary-own")
         for n, url in enumerate((hub.settings.notify_url, f"http://127.0.0.1:{port}/hook?key=canary-theirs")):
             message = Message(0, url, {}, 0)
-            incidents.begin(hub.ledger, f"people{n}", "failed", "why", now=hub.clock(), message=message)
-        assert notify.send(hub) == 2
+            incidents.begin(hub.ledger, f"people{n}", "failed", "why", now=hub.clock(), messages=[message])
+        assert deliver.send(hub) == 2
     assert heard == ["canary-own", "canary-theirs"]
     assert f"http://127.0.0.1:{port}/hook" in caplog.text
     assert "canary" not in caplog.text

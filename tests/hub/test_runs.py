@@ -150,6 +150,6 @@ def test_on_postgres_one_of_many_claims_a_dataset_and_trouble_is_told_once(hub: 
         assert sum(at_once(claim)) == 1
         at_once(lambda _, load=load: loads.tell(db, load))
         at_once(lambda _, name=dataset: loads.set_state(db, name, "ok", "", now))
-        told = at_once(lambda _, name=dataset: incidents.begin(db, name, "failed", "why", now=now, message=None))
+        told = at_once(lambda _, name=dataset: incidents.begin(db, name, "failed", "why", now=now))
         assert sum(told) == 1
     db.dispose()
