@@ -25,6 +25,7 @@ class Provenance:
     load: int
     run: str | None
     as_of: str | None
+    verdict: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ class SubjectFile:
         """What the file holds for a field; None where no source holds it or the kind has no such field."""
         entry = self.body["fields"].get(name)
         return None if entry is None else self._held(entry)
+
+    def disputed(self, name: str) -> "tuple[Held, ...]":
+        """What each source says of a field whose policy prefers none of them where they differ; empty where there is no dispute."""
+        entry = self.body.get("disputed", {}).get(name) or ()
+        return tuple(self._held(said) for said in entry)
 
     def items(self, name: str, where: Mapping[str, str] | None = None) -> "Iterator[Item]":
         """The entries of a list, newest first, whose values equal `where`."""
