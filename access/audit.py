@@ -1,7 +1,8 @@
 """The audit chain: who asked what about whom, durable before any value leaves, and impossible to change unseen.
 
 1. `AuditLog.write` hands an entry to the one writer thread of this process and waits until it is on disk. Whoever
-   waits at the same moment shares one transaction (group commit), so many callers cost little more than one.
+   waits at the same moment shares one transaction (group commit), so many callers cost little more than one. In it the entry is
+   charged to the client's budget and quotas (`ledger.budgets`); over a limit, that is its result, and the caller gets TooMany instead.
 2. Every entry carries sha256(hash before + canonical text); the chain's head is signed (Ed25519) with it.
 3. A chain's first entry pins the heads of the chains before it, so that none can vanish once a later one began.
 4. `access.audit_verify` walks everything and names each edit, deletion, reordering and truncation. What it cannot
@@ -22,21 +23,33 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 from access.audit_seal import Signer
 from ledger import audit as store
 from ledger.audit import Head, Link
-from ledger.database import Database
-from schemas.errors import AuditUnavailable
+from ledger.budgets import Limits, Verdict, charge
+from ledger.database import Connection, Database
+from schemas.errors import AuditUnavailable, TooMany
 
 _GENESIS = bytes(32)
 _BATCH = 512
 _PATIENCE_SECONDS = 15.0
+_ALWAYS = ("client", "purpose", "form", "fields", "subject", "result")
+_OVER = {
+    "over budget": "the client has asked about more different subjects for this purpose than its budget allows",
+    "over quota": "the grant's answers for today are used up",
+}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One request about one subject: field names and the result, never values. `subject` is a pseudonym."""
+    """One request about one subject: field names and the result, never values.
+
+    `form`: the form or dataset. `fields`: those answered, or asked for where nothing was. `subject`: a pseudonym. `basis` and `evidence`: why it
+    was lawful, and the consent's id or case number (`access.decision.Decision`). `who`: the person at the client, as the client calls them
+    (a staff number); "" for the citizen themself. `grants`: the ids of the grants it rests on.
+    """
 
     client: str
     purpose: str
@@ -44,6 +57,10 @@ class Entry:
     fields: tuple[str, ...]
     subject: str
     result: str
+    basis: str = ""
+    evidence: str = ""
+    who: str = ""
+    grants: tuple[str, ...] = ()
 
 
 def pseudonym(key: bytes, kind: str, identifier: str) -> str:
@@ -66,32 +83,48 @@ def chained(before: bytes, body: str) -> bytes:
     return hashlib.sha256(before + body.encode()).digest()
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    entry: Entry
+    limits: Limits | None
+    done: Future[None]
+
+
 class AuditLog:
     """The chain of this process. Use as a context manager, or call `close`; start it after any fork."""
 
-    def __init__(self, db: Database, *, chain: str, signer: Signer, clock: Callable[[], datetime]) -> None:
-        """`chain` is a name no other process has used or uses."""
+    def __init__(
+        self,
+        db: Database,
+        *,
+        chain: str,
+        signer: Signer,
+        clock: Callable[[], datetime],
+        timezone: str = "Asia/Shanghai",
+    ) -> None:
+        """`chain` is a name no other process has used or uses; `timezone` says when a day of a quota begins."""
         self._db = db
+        self._zone = ZoneInfo(timezone)
         self._chain = chain
         self._signer = signer
         self._clock = clock
-        self._queue: queue.SimpleQueue[tuple[Entry, Future[None]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._tip: Head | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=f"audit-{chain}", daemon=True)
         self._thread.start()
 
-    def submit(self, entry: Entry) -> Future[None]:
-        """A future that is done when the entry is durable, or fails with AuditUnavailable."""
+    def submit(self, entry: Entry, limits: Limits | None = None) -> Future[None]:
+        """A future that is done when the entry is durable, or fails with AuditUnavailable, or with TooMany if it is over a limit."""
         if self._closed:
             raise AuditUnavailable("the audit log is closed", todo="try again in a moment")
         done: Future[None] = Future()
-        self._queue.put((entry, done))
+        self._queue.put(_Waiting(entry, limits, done))
         return done
 
-    def write(self, entry: Entry) -> None:
-        """Return only when the entry is durable; else AuditUnavailable, and nothing may be disclosed."""
-        waiting = self.submit(entry)
+    def write(self, entry: Entry, limits: Limits | None = None) -> None:
+        """Return only when the entry is durable; else AuditUnavailable or TooMany, and nothing may be disclosed."""
+        waiting = self.submit(entry, limits)
         try:
             waiting.result(timeout=_PATIENCE_SECONDS)
         except FutureTimeout as error:
@@ -117,41 +150,66 @@ class AuditLog:
             if not waiting:
                 continue
             try:
-                self._commit([entry for entry, _ in waiting])
+                verdicts = self._commit(waiting)
             except Exception as error:  # noqa: BLE001 - whatever the database raises, every waiting caller must hear of it
                 self._tip = None
-                for _, done in waiting:
-                    done.set_exception(_unavailable(error))
+                for one in waiting:
+                    one.done.set_exception(_unavailable(error))
             else:
-                for _, done in waiting:
-                    done.set_result(None)
+                for one, verdict in zip(waiting, verdicts, strict=True):
+                    if verdict:
+                        one.done.set_exception(TooMany(_OVER[verdict], todo="ask the data office", limit=verdict))
+                    else:
+                        one.done.set_result(None)
 
-    def _gather(self) -> tuple[list[tuple[Entry, Future[None]]], bool]:
+    def _gather(self) -> tuple[list[_Waiting], bool]:
         """Everything that waits now (at least one item, at most a batch), and whether more may come."""
-        waiting: list[tuple[Entry, Future[None]]] = []
+        waiting: list[_Waiting] = []
         item = self._queue.get()
         while item is not None:
-            if item[1].set_running_or_notify_cancel():
+            if item.done.set_running_or_notify_cancel():
                 waiting.append(item)
             if len(waiting) == _BATCH or self._queue.empty():
                 return waiting, True
             item = self._queue.get()
         return waiting, False
 
-    def _commit(self, entries: Sequence[Entry]) -> None:
+    def _commit(self, waiting: Sequence[_Waiting]) -> list[Verdict]:
+        """Charge and write all that waits in one transaction; the verdict of each."""
+        now = self._clock()
         tip = self._tip or store.heads(self._db).get(self._chain)
         bodies = [{"kind": "open", "pins": self._pins()}] if tip is None else []
-        bodies += [{"kind": "entry", **asdict(entry)} for entry in entries]
+        with self._db.write() as connection:
+            verdicts = self._charge(connection, waiting, now)
+            bodies += [_body(one.entry, verdict) for one, verdict in zip(waiting, verdicts, strict=True)]
+            links = self._links(bodies, tip, now)
+            last = links[-1]
+            head = Head(self._chain, last.seq, last.hash, self._signer.sign(self._chain, last.seq, last.hash))
+            store.append(connection, links, head)
+        self._tip = head
+        return verdicts
+
+    def _charge(self, connection: Connection, waiting: Sequence[_Waiting], now: datetime) -> list[Verdict]:
+        verdicts: list[Verdict] = [""] * len(waiting)
+        limited = [
+            (place, one.limits, one.entry.subject) for place, one in enumerate(waiting) if one.limits is not None
+        ]
+        found = charge(
+            connection, [(limits, subject) for _, limits, subject in limited], now.astimezone(self._zone).date()
+        )
+        for (place, _, _), verdict in zip(limited, found, strict=True):
+            verdicts[place] = verdict
+        return verdicts
+
+    def _links(self, bodies: Sequence[dict[str, Any]], tip: Head | None, now: datetime) -> list[Link]:
         seq, before = (-1, _GENESIS) if tip is None else (tip.seq, tip.hash)
         links: list[Link] = []
         for body in bodies:
             seq += 1
-            text = canonical({**body, "chain": self._chain, "seq": seq, "at": _stamp(self._clock())})
+            text = canonical({**body, "chain": self._chain, "seq": seq, "at": _stamp(now)})
             before = chained(before, text)
             links.append(Link(self._chain, seq, text, before))
-        head = Head(self._chain, seq, before, self._signer.sign(self._chain, seq, before))
-        store.append(self._db, links, head)
-        self._tip = head
+        return links
 
     def _pins(self) -> dict[str, list[int | str]]:
         """The heads that no earlier chain has pinned at their present place."""
@@ -175,6 +233,11 @@ def read(body: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _body(entry: Entry, verdict: Verdict) -> dict[str, Any]:
+    body = {"kind": "entry", **{name: value for name, value in asdict(entry).items() if value or name in _ALWAYS}}
+    return {**body, "result": verdict} if verdict else body
 
 
 def _stamp(at: datetime) -> str:

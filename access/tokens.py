@@ -8,8 +8,8 @@ the old one.
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import NoReturn
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwt
@@ -32,16 +32,34 @@ class Token:
     expires_in: int
 
 
+@dataclass(frozen=True)
+class Caller:
+    """Whom a verified token speaks for, its number, and when it runs out."""
+
+    client: str
+    jti: str
+    expires: datetime
+
+
 class Tokens:
     """Issues and verifies one hub's tokens. `issuer` is the hub's own address: a token of another hub is not ours."""
 
     def __init__(self, keys: Sequence[bytes], *, issuer: str, lifetime: timedelta = LIFETIME) -> None:
         """`keys` are secrets of 32 random bytes; the first signs, all of them verify."""
-        loaded = [_key(secret) for secret in keys]
-        self._signing = loaded[0]
-        self._known = KeySet([*loaded])
+        self.rotate(keys)
         self._issuer = issuer
         self._lifetime = int(lifetime.total_seconds())
+
+    def rotate(self, keys: Sequence[bytes]) -> None:
+        """Go on with these keys: the first signs from now on."""
+        loaded = [_key(secret) for secret in keys]
+        self._signing, self._known = loaded[0], KeySet([*loaded])
+
+    @property
+    def public_keys(self) -> dict[str, Any]:
+        """The public halves as a JWK set, for whoever wants to check a token without asking."""
+        keys = [{**key.as_dict(private=False), "alg": ALGORITHMS[0], "use": "sig"} for key in self._known.keys]
+        return {"keys": keys}
 
     def issue(self, client_id: str, *, now: datetime, jti: str) -> Token:
         """A token that says who calls, until five minutes from `now`; `jti` is its unique number."""
@@ -53,6 +71,10 @@ class Tokens:
 
     def verify(self, token: str, *, now: datetime) -> str:
         """The client id that the token speaks for; else Unauthenticated with what to do."""
+        return self.read(token, now=now).client
+
+    def read(self, token: str, *, now: datetime) -> Caller:
+        """Whom the token speaks for and how long; else Unauthenticated with what to do."""
         try:
             decoded = jwt.decode(token, self._known, algorithms=list(ALGORITHMS))
             self._rules(now).validate(decoded.claims)
@@ -62,7 +84,8 @@ class Tokens:
             _refuse("the token is not one of ours, or was changed on the way", error)
         if decoded.header.get("typ") != "at+jwt":
             _refuse("the token is not an access token", None)
-        return str(decoded.claims["sub"])
+        claims = decoded.claims
+        return Caller(str(claims["sub"]), str(claims["jti"]), datetime.fromtimestamp(claims["exp"], UTC))
 
     def _rules(self, now: datetime) -> jwt.JWTClaimsRegistry:
         required: ClaimsOption = {"essential": True}

@@ -7,7 +7,7 @@ text that was hashed; what it means, how it is hashed and who signs is `access.a
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Column, LargeBinary, String, Table, Text, insert, select, update
+from sqlalchemy import BigInteger, Column, Connection, LargeBinary, String, Table, Text, insert, select, update
 
 from ledger.database import Database, audit_tables
 
@@ -50,18 +50,17 @@ class Head:
     signature: bytes
 
 
-def append(db: Database, links: Sequence[Link], head: Head) -> None:
-    """Add the links and move the chain's head, in one durable transaction: all or nothing.
+def append(connection: Connection, links: Sequence[Link], head: Head) -> None:
+    """Add the links and move the chain's head, in the caller's durable transaction: all or nothing.
 
     A second writer of the same chain, or a repeated link, breaks the primary key and nothing is written.
     """
     values = {"seq": head.seq, "hash": head.hash, "signature": head.signature}
-    with db.write() as connection:
-        connection.execute(
-            insert(entry_table), [{"chain": x.chain, "seq": x.seq, "body": x.body, "hash": x.hash} for x in links]
-        )
-        if not connection.execute(update(head_table).where(head_table.c.chain == head.chain).values(values)).rowcount:
-            connection.execute(insert(head_table).values(chain=head.chain, **values))
+    connection.execute(
+        insert(entry_table), [{"chain": x.chain, "seq": x.seq, "body": x.body, "hash": x.hash} for x in links]
+    )
+    if not connection.execute(update(head_table).where(head_table.c.chain == head.chain).values(values)).rowcount:
+        connection.execute(insert(head_table).values(chain=head.chain, **values))
 
 
 def heads(db: Database) -> dict[str, Head]:

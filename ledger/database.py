@@ -9,13 +9,31 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, inspect, text
+from sqlalchemy import Connection as Connection
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event, inspect, text
+from sqlalchemy.types import TypeDecorator
 
 ledger_tables = MetaData()
 subject_tables = MetaData()
 audit_tables = MetaData()
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment that is aware and in UTC whichever the database; SQLite keeps no time zone of its own."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """In UTC, so that moments written from several zones compare."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Aware again."""
+        return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Database:

@@ -22,6 +22,7 @@
         ├── NotFound          unknown form, dataset, subject, run
         ├── Invalid           the request itself is malformed
         ├── Conflict          the same request is being answered at this moment
+        ├── TooMany           more than the hub, the grant's quota or the client's budget of subjects allows
         ├── TooLarge          the request's body is larger than this hub takes
         └── Unsupported       the request's body is of a kind that this address does not take
 
@@ -192,6 +193,12 @@ class Conflict(Refuse):
     """The same request is being answered at this moment."""
 
     status = 409
+
+
+class TooMany(Refuse):
+    """More than the hub, the grant's quota or the client's budget of subjects allows."""
+
+    status = 429
 
 
 class TooLarge(Refuse):

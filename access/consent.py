@@ -1,0 +1,71 @@
+"""Consent: a short-lived statement that the citizen's identity provider signs, never the portal alone.
+
+    iss  the identity provider          sub      the subject, pairwise: another name with every client
+    aud  this hub                       client_id, purpose, target ("form:ID" or "dataset:ID"), fields
+    jti, iat, exp                       at most 15 minutes
+
+1. The provider is registered with its public keys, and is given a salt once. `pairwise` under that salt is how it calls a subject towards a
+   client; the hub, which is told the identifier in the request, finds the same name and so knows that the consent is about that very subject.
+   A portal cannot use it for anybody else, and two portals cannot match their subjects.
+2. `read` checks signature, audience, life and form. Whether it covers an ask is `access.decision`'s to say.
+"""
+
+import base64
+import hmac
+import unicodedata
+from datetime import datetime, timedelta
+from typing import get_args
+
+from joserfc.jwk import KeySet
+
+from access.decision import Consent
+from access.statements import Statement, Unacceptable, check
+from ledger.grants import Kind
+
+LONGEST = timedelta(minutes=15)
+_MOST_FIELDS = 500
+
+
+def folded(identifier: str) -> str:
+    """The one spelling of an identifier, however it was typed (full-width digits, a small x, blanks).
+
+    >>> folded(" ４4030819990101151x ")
+    '44030819990101151X'
+    """
+    return unicodedata.normalize("NFKC", identifier).replace(" ", "").upper()
+
+
+def salt(secret: bytes, issuer: str) -> bytes:
+    """The 32 bytes that the hub and one identity provider share: made of the hub's own key, so that none is stored."""
+    return hmac.digest(secret, f"pairwise salt\0{issuer}".encode(), "sha256")
+
+
+def pairwise(salt: bytes, client: str, kind: str, identifier: str) -> str:
+    """How the identity provider calls the subject towards the client: base64url of HMAC-SHA-256 over client, kind and identifier.
+
+    >>> pairwise(bytes(32), "portal", "person", "x")[:8]
+    'uq4AdsLd'
+    """
+    digest = hmac.digest(salt, f"{client}\0{kind}\0{folded(identifier)}".encode(), "sha256")
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def read(statement: str, keys: KeySet, *, issuer: str, audience: str, now: datetime) -> Consent:
+    """The consent that the statement tells. Raises Unacceptable with what is wrong."""
+    found = check(statement, keys, issuer=issuer, audiences=[audience], longest=LONGEST, now=now)
+    kind, _, name = found.text("target").partition(":")
+    known: tuple[Kind, ...] = get_args(Kind)
+    target = next((k for k in known if k == kind), None)
+    if target is None or not name:
+        raise Unacceptable('target is not "form:ID" or "dataset:ID"')
+    return Consent(
+        id=found.text("jti"), issuer=issuer, client=found.text("client_id", 64), subject=found.text("sub"),
+        purpose=found.text("purpose"), kind=target, name=name, fields=_fields(found), expires=found.expires,
+    )  # fmt: skip
+
+
+def _fields(statement: Statement) -> frozenset[str]:
+    fields = statement.claims.get("fields")
+    if not isinstance(fields, list) or len(fields) > _MOST_FIELDS or not all(isinstance(f, str) for f in fields):
+        raise Unacceptable(f"fields is not a list of at most {_MOST_FIELDS} names")
+    return frozenset(fields)

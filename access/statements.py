@@ -1,0 +1,92 @@
+"""Short statements that others sign (JWT): a client's assertion of who it is (RFC 7523), an identity provider's of what a subject agreed to.
+
+Both are checked alike: an algorithm of the fixed list, a key that is registered for the signer, the hub as audience, a short life, a number
+of its own (`jti`). What is wrong is told to the sender, who wrote it; it depends on nothing that the hub holds.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from access.keys import REGISTRY
+
+_SKEW = timedelta(seconds=30)
+_LONGEST = 8192
+
+
+class Unacceptable(Exception):
+    """Why a statement does not count, for who sent it."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """The claims of a statement that counts, and when it runs out."""
+
+    claims: dict[str, Any]
+    expires: datetime
+
+    def text(self, name: str, longest: int = 200) -> str:
+        """A claim that must be a text of 1 to `longest` characters. Raises Unacceptable."""
+        value = self.claims.get(name)
+        if not isinstance(value, str) or not 0 < len(value) <= longest:
+            raise Unacceptable(f"{name} is not a text of 1 to {longest} characters")
+        return value
+
+
+def claimed_issuer(text: str) -> str:
+    """Whom a statement says it is from, not yet believed: it tells whose keys to check it with. Raises Unacceptable."""
+    try:
+        if len(text) > _LONGEST:
+            raise ValueError
+        claims = json.loads(jws.extract_compact(text.encode(), registry=REGISTRY).payload)
+        return str(claims["iss"])
+    except (ValueError, TypeError, KeyError, JoseError) as error:
+        raise Unacceptable("it is not a signed JWT with an issuer") from error
+
+
+def check(
+    text: str, keys: KeySet, *, issuer: str, audiences: Sequence[str], longest: timedelta, now: datetime
+) -> Statement:
+    """The statement, if `issuer` signed it for one of the `audiences` and its life is no longer than `longest`.
+
+    Raises:
+        Unacceptable: with what is wrong.
+    """
+    if len(text) > _LONGEST:
+        raise Unacceptable("it is too long")
+    try:
+        claims = jwt.decode(text, keys, registry=REGISTRY).claims
+    except (JoseError, ValueError, TypeError) as error:
+        raise Unacceptable(
+            "its signature fits no registered key, or its algorithm is not one of Ed25519, ES256"
+        ) from error
+    given = claims.get("aud")
+    if claims.get("iss") != issuer or not {*audiences}.intersection(given if isinstance(given, list) else [given]):
+        raise Unacceptable("its issuer or audience is another")
+    return Statement(claims, _expiry(claims, longest, now))
+
+
+def _expiry(claims: dict[str, Any], longest: timedelta, now: datetime) -> datetime:
+    """When the statement ends. A clock may be half a minute wrong, either way."""
+    issued, expires = _moment(claims, "iat"), _moment(claims, "exp")
+    begins = _moment(claims, "nbf") if "nbf" in claims else issued
+    if max(issued, begins) > now + _SKEW:
+        raise Unacceptable("it is from the future: look at your clock")
+    if expires <= now:
+        raise Unacceptable("it has expired")
+    if expires - issued > longest:
+        raise Unacceptable(f"it lives for more than {int(longest.total_seconds())} seconds")
+    return expires
+
+
+def _moment(claims: dict[str, Any], name: str) -> datetime:
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1 << 36:
+        raise Unacceptable(f"{name} is not a moment, in seconds since 1970")
+    return datetime.fromtimestamp(value, UTC)

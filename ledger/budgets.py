@@ -1,0 +1,236 @@
+"""How many subjects a client has asked about, and how often it was answered: counted in the transaction that writes the audit.
+
+1. A client has one budget for each purpose: the subjects it may ask about within the last `WINDOW` days, whichever form, however slowly, from
+   whatever address. Asking again about the same subject costs nothing; asking about nobody costs as much as about somebody.
+2. A grant may have a quota: answers a day.
+3. `charge` counts and judges in one go. As the audit entry is written in the same transaction, several processes cannot spend the same rest
+   twice, and what a killed process had counted is exactly what it had answered.
+4. When a day ends its count is kept: the greatest of them is what `hub client budget --learn` proposes.
+
+A subject is known here by a digest of its pseudonym.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import groupby
+from typing import Literal
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Date,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ledger import access_revision
+from ledger.database import Database, audit_tables, ledger_tables
+
+WINDOW = 30
+MARGIN = 100
+"""How many subjects over its budget a client may come before it is stopped."""
+Verdict = Literal["", "over budget", "over quota"]
+
+budget_table = Table(
+    "subject_budget",
+    ledger_tables,
+    Column("client", String(64), primary_key=True),
+    Column("purpose", String(200), primary_key=True),
+    Column("subjects", Integer, nullable=False),
+)
+scope_table = Table(
+    "budget_scope",
+    audit_tables,
+    Column("id", Integer, primary_key=True),
+    Column("client", String(64), nullable=False),
+    Column("purpose", String(200), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("subjects", Integer, nullable=False),
+    UniqueConstraint("client", "purpose"),
+)
+seen_table = Table(
+    "budget_seen",
+    audit_tables,
+    Column("scope", Integer, primary_key=True, autoincrement=False),
+    Column("subject", LargeBinary(16), primary_key=True),
+    Column("day", Date, nullable=False),
+    sqlite_with_rowid=False,
+)
+day_table = Table(
+    "budget_day",
+    audit_tables,
+    Column("scope", Integer, primary_key=True, autoincrement=False),
+    Column("day", Date, primary_key=True),
+    Column("subjects", Integer, nullable=False),
+)
+quota_table = Table(
+    "quota_used",
+    audit_tables,
+    Column("grant_id", String(32), primary_key=True),
+    Column("day", Date, nullable=False),
+    Column("answers", Integer, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one ask is charged to: the client's budget for the purpose, and the quotas (grant id, answers a day) of the grants it rests on."""
+
+    client: str
+    purpose: str
+    subjects: int
+    quotas: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Distinct subjects of one client and purpose: within the window now, and the most at the end of any earlier day that is kept."""
+
+    client: str
+    purpose: str
+    now: int
+    most: int
+
+
+def set_budget(db: Database, client: str, purpose: str, subjects: int) -> None:
+    """Let the client ask about so many subjects within `WINDOW` days for the purpose."""
+    c = budget_table.c
+    with db.write() as connection:
+        where = (c.client == client) & (c.purpose == purpose)
+        if not connection.execute(update(budget_table).where(where).values(subjects=subjects)).rowcount:
+            connection.execute(insert(budget_table).values(client=client, purpose=purpose, subjects=subjects))
+        access_revision.bump(connection)
+
+
+def budgets(db: Database) -> dict[tuple[str, str], int]:
+    """Every budget that was set, by client and purpose."""
+    with db.read() as connection:
+        return {(row.client, row.purpose): row.subjects for row in connection.execute(select(budget_table))}
+
+
+def usage(db: Database, today: date) -> list[Usage]:
+    """What was used of every budget, in the audit database."""
+    with db.read() as connection:
+        most = dict(
+            connection.execute(select(day_table.c.scope, func.max(day_table.c.subjects)).group_by(day_table.c.scope))
+            .tuples()
+            .all()
+        )
+        scopes = connection.execute(select(scope_table).order_by(scope_table.c.client, scope_table.c.purpose)).all()
+        return [Usage(s.client, s.purpose, _within(connection, s.id, today), most.get(s.id, 0)) for s in scopes]
+
+
+def prune(db: Database, today: date, keep_days: int = 400) -> None:
+    """Forget subjects that left the window, and days that are long past."""
+    with db.write() as connection:
+        connection.execute(delete(seen_table).where(seen_table.c.day <= today - timedelta(days=WINDOW)))
+        connection.execute(delete(day_table).where(day_table.c.day < today - timedelta(days=keep_days)))
+
+
+def charge(connection: Connection, asked: Sequence[tuple[Limits, str]], today: date) -> list[Verdict]:
+    """Charge each (limits, subject) in order; what is over a limit is not charged. Inside the caller's write transaction.
+
+    Rows are locked in one order, so that two processes never wait for each other in a circle.
+    """
+    verdicts = _charge_quotas(connection, [limits for limits, _ in asked], today)
+
+    def scope(place: int) -> tuple[str, str]:
+        return asked[place][0].client, asked[place][0].purpose
+
+    within_quota = sorted((place for place, verdict in enumerate(verdicts) if not verdict), key=scope)
+    for (client, purpose), places in groupby(within_quota, key=scope):
+        ask = {place: (asked[place][0].subjects, _digest(asked[place][1])) for place in places}
+        for place in _charge_budget(connection, client, purpose, ask, today):
+            verdicts[place] = "over budget"
+    return verdicts
+
+
+def _charge_quotas(connection: Connection, asked: Sequence[Limits], today: date) -> list[Verdict]:
+    ids = sorted({grant for limits in asked for grant, _ in limits.quotas})
+    if not ids:
+        return [""] * len(asked)
+    c = quota_table.c
+    _ensure(connection, quota_table, [{"grant_id": grant, "day": today, "answers": 0} for grant in ids])
+    rows = connection.execute(select(quota_table).where(c.grant_id.in_(ids)).order_by(c.grant_id).with_for_update())
+    used = {row.grant_id: row.answers if row.day == today else 0 for row in rows}
+    verdicts: list[Verdict] = []
+    for limits in asked:
+        over = any(used[grant] >= most for grant, most in limits.quotas)
+        verdicts.append("over quota" if over else "")
+        used |= {grant: used[grant] + 1 for grant, _ in limits.quotas if not over}
+    for grant in ids:
+        connection.execute(update(quota_table).where(c.grant_id == grant).values(day=today, answers=used[grant]))
+    return verdicts
+
+
+def _charge_budget(
+    connection: Connection, client: str, purpose: str, asked: dict[int, tuple[int, bytes]], today: date
+) -> list[int]:
+    """Charge one client and purpose; the places that are over the budget. `asked`: place -> (budget, subject)."""
+    scope, count = _scope(connection, client, purpose, today)
+    c = seen_table.c
+    wanted = {subject for _, subject in asked.values()}
+    query = select(c.subject, c.day).where(c.scope == scope, c.subject.in_(wanted))
+    seen = {row.subject: row.day for row in connection.execute(query)}
+    known = {subject for subject, day in seen.items() if day > today - timedelta(days=WINDOW)}
+    over, before = [], count
+    for place, (budget, subject) in asked.items():
+        if subject not in known and count >= budget + MARGIN:
+            over.append(place)
+        elif subject not in known:
+            known.add(subject)
+            count += 1
+    moved = [{"scope": scope, "subject": s, "day": today} for s in sorted(known) if seen.get(s) != today]
+    if moved:
+        upsert = _insert(connection, seen_table)
+        kept = upsert.on_conflict_do_update(index_elements=["scope", "subject"], set_={"day": upsert.excluded.day})
+        connection.execute(kept, moved)
+    if count != before:
+        connection.execute(update(scope_table).where(scope_table.c.id == scope).values(subjects=count))
+    return over
+
+
+def _scope(connection: Connection, client: str, purpose: str, today: date) -> tuple[int, int]:
+    """The scope's id and its subjects within the window, its row locked. With a new day the window moves on."""
+    c = scope_table.c
+    query = select(scope_table).where(c.client == client, c.purpose == purpose).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        _ensure(connection, scope_table, [{"client": client, "purpose": purpose, "day": today, "subjects": 0}])
+        row = connection.execute(query).one()
+    if row.day >= today:  # a process whose clock is behind counts into the later day
+        return row.id, row.subjects
+    _ensure(connection, day_table, [{"scope": row.id, "day": row.day, "subjects": row.subjects}])
+    count = _within(connection, row.id, today)
+    connection.execute(update(scope_table).where(c.id == row.id).values(day=today, subjects=count))
+    return row.id, count
+
+
+def _within(connection: Connection, scope: int, today: date) -> int:
+    c = seen_table.c
+    query = select(func.count()).where(c.scope == scope, c.day > today - timedelta(days=WINDOW))
+    return int(connection.execute(query).scalar_one())
+
+
+def _ensure(connection: Connection, table: Table, rows: list[dict[str, object]]) -> None:
+    """Add the rows that are not there."""
+    connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
+
+
+def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(table)
+
+
+def _digest(subject: str) -> bytes:
+    return hashlib.blake2b(subject.encode(), digest_size=16).digest()
