@@ -4,6 +4,7 @@ With a base (the newest rows up to load B, compacted by `lake.upkeep`) only the 
 so reading current costs the base's scan plus the tail's change. Without a base, or as of a load before B, the whole history is.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -34,6 +35,18 @@ def create_lookup(
     con.execute(f"CREATE OR REPLACE VIEW {quote(name)} AS {_select(lake, history, contract, columns, load, keys)}")
 
 
+def create_newest(
+    con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, name: str, load: int, keys: str
+) -> None:
+    """Create view `name` of key and `_seq` of the newest record as of `load`, a deletion too, of each key in the relation `keys`."""
+    files = tuple(f for f in History(lake, contract.dataset).files() if f.first_load <= load)
+    key = ", ".join(quote(k) for k in contract.key)
+    con.execute(
+        f"CREATE OR REPLACE VIEW {quote(name)} AS SELECT {key}, max(_seq) AS _seq FROM ({_rows(contract, files)}) "
+        f"SEMI JOIN {keys} USING ({key}) WHERE _load <= {load:d} GROUP BY ALL"
+    )
+
+
 def touched(
     con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, column: str, since: int, upto: int, name: str
 ) -> None:
@@ -51,6 +64,35 @@ def touched(
     )
 
 
+def held(
+    con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, column: str, where: Mapping[str, str], load: int
+) -> dict[str, str | None]:
+    """What `column` holds, as text, in the live rows as of `load` whose columns read as in `where`: key (a JSON array) → value."""
+    create_view(con, lake, contract, "held", load)
+    named = " AND ".join(f"{quote(name)}::VARCHAR = ?" for name in where)
+    query = f"SELECT {_key_text(contract)}, {quote(column)}::VARCHAR FROM held WHERE {named}"
+    return dict(con.execute(query, list(where.values())).fetchall())
+
+
+def moved(
+    con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, column: str, keys: Sequence[str], since: int, upto: int,
+    where: Mapping[str, str] | None = None,
+) -> dict[str, tuple[str, str | None]]:  # fmt: skip
+    """What loads in (since, upto] last did to the rows with these keys, or that read as in `where`: key → (operation, value of `column`).
+
+    Only the files of those loads are read. Keys are JSON arrays, as in `held`.
+    """
+    files = tuple(f for f in History(lake, contract.dataset).files() if f.last_load > since and f.first_load <= upto)
+    named = " AND ".join(f"{quote(name)}::VARCHAR = ?" for name in where or ()) or "false"
+    query = (
+        f"SELECT {_key_text(contract)} AS k, _op, {quote(column)}::VARCHAR FROM ({_rows(contract, files)}) "
+        f"WHERE _load > {since:d} AND _load <= {upto:d} AND (list_contains(?::VARCHAR[], k) OR ({named})) "
+        "QUALIFY row_number() OVER (PARTITION BY k ORDER BY _seq DESC) = 1"
+    )
+    found = con.execute(query, [list(keys), *(where or {}).values()]).fetchall()
+    return {key: (operation, value) for key, operation, value in found}
+
+
 def quote(name: str) -> str:
     """A quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
@@ -59,6 +101,11 @@ def quote(name: str) -> str:
 def literal(text: str) -> str:
     """A quoted SQL string."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _key_text(contract: Contract) -> str:
+    """A row's key as a JSON array of texts."""
+    return f"to_json([{', '.join(f'{quote(k)}::VARCHAR' for k in contract.key)}])::VARCHAR"
 
 
 def _hash(history: History, contract: Contract) -> str:
