@@ -53,9 +53,9 @@ def checked(text: str) -> str:
     return json.dumps({"keys": found}, sort_keys=True)
 
 
-def key_set(text: str) -> KeySet:
-    """The keys of a set that was checked."""
-    return KeySet.import_key_set(json.loads(text))
+def key_set(text: str | None) -> KeySet:
+    """The keys of a set that was checked; none where there is no set."""
+    return KeySet.import_key_set(json.loads(text)) if text else KeySet([])
 
 
 def _public(key: dict[str, Any]) -> dict[str, str | list[str]]:

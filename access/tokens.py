@@ -6,7 +6,7 @@ the old one.
 """
 
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
@@ -44,25 +44,29 @@ class Caller:
 class Tokens:
     """Issues and verifies one hub's tokens. `issuer` is the hub's own address: a token of another hub is not ours."""
 
-    def __init__(self, keys: Sequence[bytes], *, issuer: str, lifetime: timedelta = LIFETIME) -> None:
-        """`keys` are secrets of 32 random bytes; the first signs, all of them verify."""
-        self.rotate(keys)
+    def __init__(
+        self, keys: Sequence[bytes] | Callable[[], Sequence[bytes]], *, issuer: str, lifetime: timedelta = LIFETIME
+    ) -> None:
+        """`keys` are secrets of 32 random bytes; the first signs, all of them verify.
+
+        Given as a function they are asked for again at every issue, and whenever a token fits none: so a rotation is seen at once.
+        """
+        self._ask = keys if callable(keys) else lambda: keys
+        self._secrets: tuple[bytes, ...] = ()
+        self._renew()
         self._issuer = issuer
         self._lifetime = int(lifetime.total_seconds())
-
-    def rotate(self, keys: Sequence[bytes]) -> None:
-        """Go on with these keys: the first signs from now on."""
-        loaded = [_key(secret) for secret in keys]
-        self._signing, self._known = loaded[0], KeySet([*loaded])
 
     @property
     def public_keys(self) -> dict[str, Any]:
         """The public halves as a JWK set, for whoever wants to check a token without asking."""
+        self._renew()
         keys = [{**key.as_dict(private=False), "alg": ALGORITHMS[0], "use": "sig"} for key in self._known.keys]
         return {"keys": keys}
 
     def issue(self, client_id: str, *, now: datetime, jti: str) -> Token:
         """A token that says who calls, until five minutes from `now`; `jti` is its unique number."""
+        self._renew()
         at = int(now.timestamp())
         claims = {"iss": self._issuer, "aud": self._issuer, "sub": client_id, "client_id": client_id, "jti": jti}
         header = {"alg": ALGORITHMS[0], "typ": "at+jwt", "kid": self._signing.kid}
@@ -76,7 +80,7 @@ class Tokens:
     def read(self, token: str, *, now: datetime) -> Caller:
         """Whom the token speaks for and how long; else Unauthenticated with what to do."""
         try:
-            decoded = jwt.decode(token, self._known, algorithms=list(ALGORITHMS))
+            decoded = self._decoded(token)
             self._rules(now).validate(decoded.claims)
         except ExpiredTokenError as error:
             _refuse("the token has expired", error)
@@ -86,6 +90,23 @@ class Tokens:
             _refuse("the token is not an access token", None)
         claims = decoded.claims
         return Caller(str(claims["sub"]), str(claims["jti"]), datetime.fromtimestamp(claims["exp"], UTC))
+
+    def _decoded(self, token: str) -> jwt.Token:
+        try:
+            return jwt.decode(token, self._known, algorithms=list(ALGORITHMS))
+        except (JoseError, ValueError):
+            if not self._renew():
+                raise
+            return jwt.decode(token, self._known, algorithms=list(ALGORITHMS))
+
+    def _renew(self) -> bool:
+        """Take the keys as they are now; whether they are others than before."""
+        secrets = tuple(self._ask())
+        if secrets == self._secrets:
+            return False
+        loaded = [_key(secret) for secret in secrets]
+        self._secrets, self._signing, self._known = secrets, loaded[0], KeySet([*loaded])
+        return True
 
     def _rules(self, now: datetime) -> jwt.JWTClaimsRegistry:
         required: ClaimsOption = {"essential": True}

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,12 +91,32 @@ class Hub:
         given = self.settings.subject_key if name == "subject" else None
         if given is not None:
             return bytes.fromhex(given.get_secret_value())
-        path = self.settings.home.absolute() / "keys" / f"{name}.key"
+        path = self._keys / f"{name}.key"
         if not path.exists():
             make_folder(path.parent)
             path.parent.chmod(0o700)
             write_once(path, secrets.token_hex(32).encode())
         return bytes.fromhex(path.read_text())
+
+    def keys(self, name: str) -> tuple[bytes, ...]:
+        """The key in use, then those that `rotate_key` retired, the newest first."""
+        retired = sorted(self._keys.glob(f"{name}.*.retired"), reverse=True)
+        return (self.key(name), *(bytes.fromhex(path.read_text()) for path in retired))
+
+    def rotate_key(self, name: str, *, keep: timedelta | None) -> None:
+        """Make a new key and retire the one in use; what was retired longer than `keep` ago is deleted (None: nothing is)."""
+        self.key(name)
+        stamp = f"{self.clock():%Y%m%dT%H%M%S%f}"
+        (self._keys / f"{name}.key").rename(self._keys / f"{name}.{stamp}.retired")
+        self.key(name)
+        limit = "" if keep is None else f"{name}.{self.clock() - keep:%Y%m%dT%H%M%S%f}"
+        for path in self._keys.glob(f"{name}.*.retired"):
+            if path.name < limit:
+                path.unlink()
+
+    @property
+    def _keys(self) -> Path:
+        return self.settings.home.absolute() / "keys"
 
     def _open(self, name: str, tables: object) -> Database:
         self.settings.home.mkdir(parents=True, exist_ok=True)

@@ -46,6 +46,18 @@ class Settings(BaseSettings):
         description="Airflow's API, to create pools when a contract is applied (empty: pools.json only) and to start a dataset's DAG after a push",
     )
     airflow_token: SecretStr | None = Field(None, description="bearer token for Airflow's API")
+    subject_budget: int = Field(
+        1000,
+        ge=0,
+        description="different subjects that a client may ask about within 30 days for one purpose, unless `hub client budget` says otherwise",
+    )
+    api_places: int = Field(
+        64, ge=2, description="requests answered at once; who comes then is told to come again (429)"
+    )
+    audit_anchors: Path | None = Field(
+        None,
+        description="file that signed heads of the audit are appended to, on a disk that the hub's operators cannot rewrite",
+    )
     push_max_mb: int = Field(256, ge=1, description="largest body that a department may push, in MiB")
     demo_portal: bool = Field(False, description="serve the demonstration portal at /forms, with subjects to try")
     notify_format: Literal["plain", "wecom", "dingtalk"] = Field("plain", description="message format of notify_url")
@@ -61,6 +73,7 @@ class Settings(BaseSettings):
         None, description="where the mail account is, as user:password: env:NAME or file:NAME"
     )
     dispute_days: int = Field(10, ge=1, description="working days that a department has to settle a dispute (异议核实)")
+    disputes_open: int = Field(1000, ge=1, description="how many disputes one client may have open at once")
 
     @cached_property
     def lake_root(self) -> Path:

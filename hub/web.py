@@ -12,8 +12,10 @@ from typing import Any
 from access import clients
 from access.audit import AuditLog, pseudonym
 from access.audit_seal import Signer
+from access.desk import Desk
 from access.invitations import Invitation, Invitations
-from access.tokens import Token, Tokens
+from access.signin import SignIn
+from access.tokens import Tokens
 from hub import pushes, subject_files
 from hub.answers import catalog_entries, prefiller
 from hub.core import Hub
@@ -37,16 +39,20 @@ def application(hub: Hub) -> Any:
 def services(hub: Hub) -> Services:
     """Everything the routes call."""
     forms, kinds = subject_files.forms(hub), subject_files.kinds(hub)
-    tokens = Tokens([hub.key("token")], issuer=hub.settings.api_url)
+    tokens = Tokens(partial(hub.keys, "token"), issuer=hub.settings.api_url)
     chain = f"api-{hub.clock():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
-    log = AuditLog(hub.audit, chain=chain, signer=Signer(hub.key("audit")), clock=hub.clock)
+    log = AuditLog(
+        hub.audit, chain=chain, signer=Signer(hub.key("audit")), clock=hub.clock, timezone=hub.settings.timezone
+    )
 
-    def issue(client_id: str, secret: str) -> Token:
-        client = clients.authenticate(hub.ledger, client_id, secret)
-        return tokens.issue(client.id, now=hub.clock(), jti=secrets.token_hex(16))
-
-    def authenticate(token: str) -> str:
-        return clients.require_active(hub.ledger, tokens.verify(token, now=hub.clock())).id
+    desk = Desk(
+        hub.ledger, log, tokens, audience=hub.settings.api_url, pairwise_key=hub.key("pairwise"), clock=hub.clock,
+        budget=hub.settings.subject_budget,
+    )  # fmt: skip
+    sign_in = SignIn(
+        hub.ledger, tokens, audiences=(hub.settings.api_url, f"{hub.settings.api_url}/oauth/token"), clock=hub.clock,
+        number=partial(secrets.token_hex, 16), secrets=not hub.settings.production,
+    )  # fmt: skip
 
     return Services(
         entries=partial(catalog_entries, hub),
@@ -55,8 +61,9 @@ def services(hub: Hub) -> Services:
         kinds=lambda: kinds,
         subject=partial(subject_files.subject, hub),
         prefill=prefiller(hub),
-        issue_token=issue,
-        authenticate=authenticate,
+        desk=desk,
+        sign_in=sign_in,
+        authenticate=lambda token: desk.caller(token).client,
         require_grant=partial(clients.require, hub.ledger),
         pseudonym=partial(pseudonym, hub.key("audit-subject")),
         record=log.write,

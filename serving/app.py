@@ -12,6 +12,8 @@ OPEN_ROUTES = frozenset(
         "/healthz",
         "/openapi.json",
         "/oauth/token",
+        "/oauth/jwks",
+        "/.well-known/oauth-authorization-server",
         "/",
         "/static/{name}",
         "/catalog",

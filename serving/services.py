@@ -8,8 +8,9 @@ from typing import Any
 from starlette.requests import HTTPConnection
 
 from access.audit import Entry as AuditEntry
+from access.desk import Desk
 from access.invitations import Invitation
-from access.tokens import Token
+from access.signin import SignIn
 from catalog.entries import Entry
 from lake.inbox import Door
 from ledger.loads import Load
@@ -63,9 +64,10 @@ class Services:
     `entries`, `forms`, `kinds`: what is in force now. `history`: a dataset's loads, newest first. `subject`: the file of a
     subject by kind and identifier, None if there is none. `prefill`: a form answered from a file, with the entry of each list
     that is meant (`prefill.answer.prefill`'s `select`).
-    `issue_token`: for a client id and secret. `authenticate`: the active client a token speaks for. `require_grant`: raises
-    Forbidden unless the client may use the form for the purpose. `pseudonym`: of a subject, for the audit. `record`: returns
-    when the audit entry is durable. `inbox`: pushes. All raise errors of `schemas.errors`. `portal`: None leaves the demonstration out.
+    `desk`: who calls, what they may have, the audit (`access.desk`). `sign_in`: tokens. `authenticate`: the client that a token
+    speaks for. `require_grant`: raises Forbidden unless the client may use the form for the purpose. `pseudonym`: of a subject, for
+    the audit. `record`: returns when the audit entry is durable. `inbox`: pushes. All raise errors of `schemas.errors`. `portal`: None
+    leaves the demonstration out.
     """
 
     entries: Callable[[], Sequence[Entry]]
@@ -74,7 +76,8 @@ class Services:
     kinds: Callable[[], Mapping[str, Kind]]
     subject: Callable[[str, str], SubjectFile | None]
     prefill: Callable[[Form, SubjectFile, Select], Answer]
-    issue_token: Callable[[str, str], Token]
+    desk: Desk
+    sign_in: SignIn
     authenticate: Callable[[str], str]
     require_grant: Callable[[str, str, str], None]
     pseudonym: Callable[[str, str], str]

@@ -16,8 +16,10 @@ from httpx import ASGITransport, AsyncClient, Cookies, Response
 from access import clients
 from access.audit import AuditLog, pseudonym
 from access.audit_seal import Signer
+from access.desk import Desk
 from access.invitations import Invitations
-from access.tokens import Token, Tokens
+from access.signin import SignIn
+from access.tokens import Tokens
 from catalog.entries import build
 from lake.inbox import Door, find
 from ledger import clients as client_store
@@ -289,12 +291,17 @@ def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock, lake
     kinds, form = declared()
     tokens, serial, files = Tokens([b"k" * 32], issuer="http://hub.test"), count(), {ID: subject_file()}
 
-    def issue(client_id: str, secret: str) -> Token:
-        clients.authenticate(ledger, client_id, secret)
-        return tokens.issue(client_id, now=clock(), jti=str(next(serial)))
-
-    def authenticate(token: str) -> str:
-        return clients.require_active(ledger, tokens.verify(token, now=clock())).id
+    desk = Desk(
+        ledger, log, tokens, audience="http://hub.test", pairwise_key=b"w" * 32, clock=clock, budget=1000,
+        monotonic=count().__next__,
+    )  # fmt: skip
+    sign_in = SignIn(
+        ledger,
+        tokens,
+        audiences=("http://hub.test", "http://hub.test/oauth/token"),
+        clock=clock,
+        number=lambda: str(next(serial)),
+    )
 
     def answer(asked: Form, file: SubjectFile, select: Select) -> Answer:
         states = {name: state(one, LOADS.get(name), *_condition(LOADS.get(name))) for name, one in CONTRACTS.items()}
@@ -316,8 +323,9 @@ def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock, lake
         kinds=lambda: kinds,
         subject=lambda kind, identifier: files.get(identifier.upper()) if kind == "person" else None,
         prefill=answer,
-        issue_token=issue,
-        authenticate=authenticate,
+        desk=desk,
+        sign_in=sign_in,
+        authenticate=lambda token: desk.caller(token).client,
         require_grant=lambda client, form_id, purpose: clients.require(ledger, client, form_id, purpose),
         pseudonym=lambda kind, identifier: pseudonym(b"p" * 32, kind, identifier),
         record=log.write,
