@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hub import deliver, notify, pipeline, pushes
+from hub import deliver, disputes, notify, pipeline, pushes
 from hub.answers import catalog_entries
 from hub.core import Hub
 from lake import upkeep as lake_upkeep
@@ -30,6 +30,17 @@ def upkeep(hub: Hub) -> dict[str, Any]:
         "tries removed": tries,
         "batches removed": sum(pushes.clean(hub, contract) for contract in applied.values()),
         "late": list(late),
+        **remind(hub),
+        "messages forgotten": deliver.clean(hub),
+    }
+
+
+def remind(hub: Hub) -> dict[str, Any]:
+    """What cannot wait for the night: settle disputes, find those that are overdue, send messages that are due."""
+    settled = disputes.settle_all(hub)
+    return {
+        "disputes settled": settled,
+        "disputes overdue": len(disputes.find_overdue(hub)),
         "messages sent": deliver.send(hub),
     }
 
@@ -39,7 +50,7 @@ def rebuild(hub: Hub) -> dict[str, Any]:
     runs.forget(hub.ledger)
     loads.forget(hub.ledger)
     applied = contracts.applied(hub.ledger)
-    return {name: pipeline.catch_up(hub, contract) for name, contract in sorted(applied.items())}
+    return {name: pipeline.catch_up(hub, contract, news=False) for name, contract in sorted(applied.items())}
 
 
 def write_catalog(hub: Hub) -> dict[str, Any]:

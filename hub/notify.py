@@ -9,6 +9,7 @@ from datetime import timedelta
 from hub import deliver, events
 from hub.core import Hub
 from hub.events import Event
+from lake.history import Load as Commit
 from ledger import incidents, loads
 from ledger.outbox import Message
 from schemas.contract import Contract
@@ -36,6 +37,22 @@ def recovered(hub: Hub, contract: Contract, kind: str = "failed") -> None:
     messages = _messages(hub, contract, "recovered", "", f"hub catalog show {contract.dataset}")
     if incidents.finish(hub.ledger, contract.dataset, kind, now=hub.clock(), messages=messages):
         deliver.send(hub)
+
+
+def published(hub: Hub, contract: Contract, commit: Commit) -> tuple[Message, ...]:
+    """The messages that tell of a published load, for who subscribed; its run's id is the event's, so that it is the same however often told."""
+    data = {"load": commit.load, "run": commit.run, "kind": commit.kind, "rows": commit.rows, "counts": commit.counts}
+    line = f"批次 load {commit.load}: {commit.changed} 行变更 rows changed"
+    event = Event(
+        "dataset.published",
+        contract,
+        ("数据已发布", "load published"),
+        (line,),
+        data,
+        f"loads/{commit.load}",
+        commit.run,
+    )
+    return events.messages(hub, event)
 
 
 def find_late(hub: Hub, contracts: dict[str, Contract]) -> tuple[str, ...]:

@@ -12,13 +12,13 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from connectors import Connector, bounds
-from hub import admission, notify
+from hub import admission, disputes, notify
 from hub.approach import Approach, approach, gone
 from hub.core import Hub
 from hub.steps import (
@@ -168,20 +168,23 @@ def rollback(hub: Hub, dataset: str, *, to: int, reason: str, owner: str) -> Run
     return runs.find(hub.ledger, run.run)
 
 
-def catch_up(hub: Hub, contract: Contract) -> int:
-    """Tell the ledger of every commit it has not heard of; returns how many."""
+def catch_up(hub: Hub, contract: Contract, *, news: bool = True) -> int:
+    """Tell the ledger of every commit it has not heard of, as `tell` does; returns how many."""
     history = History(hub.lake, contract.dataset)
     known = loads.known(hub.ledger, contract.dataset)
-    news = [load for load in history.loads() if load.load > known] if history.number > known else []
-    if news:
+    untold = [load for load in history.loads() if load.load > known] if history.number > known else []
+    if untold:
         history.sync()  # whoever committed was killed, perhaps before the disk had it
-    for load in news:
-        tell(hub, contract, load)
-    return len(news)
+    for load in untold:
+        tell(hub, contract, load, news=news)
+    return len(untold)
 
 
-def tell(hub: Hub, contract: Contract, commit: Commit) -> None:
-    """Record a published load, end its run, and close the dataset's incident. Telling twice changes nothing."""
+def tell(hub: Hub, contract: Contract, commit: Commit, *, news: bool = True) -> None:
+    """Record a published load, end its run, close the dataset's incident and the disputes that it settles. Telling twice changes nothing.
+
+    Without `news` nobody is sent an event: what is told again from the lake was news once.
+    """
     at = datetime.fromisoformat(commit.published_at)
     loads.tell(
         hub.ledger,
@@ -189,11 +192,14 @@ def tell(hub: Hub, contract: Contract, commit: Commit) -> None:
             dataset=commit.dataset, load=commit.load, run=commit.run, published_at=at, rows=commit.rows,
             counts=commit.counts, facts=asdict(commit),
         ),
+        notify.published(hub, contract, commit) if news else (),
     )  # fmt: skip
     loads.set_state(hub.ledger, commit.dataset, "ok", "", at)
     runs.close(hub.ledger, commit.run, "published", now=hub.clock(), load=commit.load, counts=commit.counts)
     notify.recovered(hub, contract)
     _tell_drift(hub, contract, commit)
+    with suppress(Exception):  # the load is published whatever comes of it; upkeep settles what was missed
+        disputes.settle(hub, contract)
 
 
 def _tell_drift(hub: Hub, contract: Contract, commit: Commit) -> None:

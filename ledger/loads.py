@@ -3,7 +3,7 @@
 The truth of a load is its Delta commit; these tables repeat it, and can be dropped and told again (`tell` is idempotent).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy import JSON, Column, DateTime, Integer, String, Table, Text, del
 
 from ledger.catalog import touch
 from ledger.database import Database, ledger_tables
+from ledger.outbox import Message, queue
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -55,10 +56,11 @@ class Load:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def tell(db: Database, load: Load) -> None:
-    """Record a published load; telling it twice changes nothing."""
+def tell(db: Database, load: Load, messages: Sequence[Message] = ()) -> None:
+    """Record a published load and queue the news of it; telling it twice changes nothing."""
     with db.write(alone=load.dataset) as connection:
-        connection.execute(delete(loads).where(loads.c.dataset == load.dataset, loads.c.load == load.load))
+        same = delete(loads).where(loads.c.dataset == load.dataset, loads.c.load == load.load)
+        told_before = connection.execute(same).rowcount
         connection.execute(
             insert(loads).values(
                 dataset=load.dataset,
@@ -71,6 +73,7 @@ def tell(db: Database, load: Load) -> None:
             )
         )
         touch(connection, load.dataset)
+        queue(connection, () if told_before else messages, load.published_at)
 
 
 def set_state(db: Database, dataset: str, status: str, reason: str, at: datetime) -> None:
