@@ -35,6 +35,10 @@ COMMANDS = {
     "ledger": ("pipeline", "台账 ledger: the operational database"),
     "dispute": ("dispute", "异议核实 disputes: values that somebody says are wrong"),
     "event": ("event", "事件 events: who is told of what happens, and what waits to be sent"),
+    "scorecard": (
+        "scorecard",
+        "Show how good the data is: completeness, validity, uniqueness, consistency, timeliness, each 0 to 100.",
+    ),
     "element": ("meaning", "数据元 data elements: what columns mean, and what values must be"),
     "authority": ("meaning", "数源 authoritative sources: one dataset per data element and subject kind"),
     "subject": ("people", "一人一档、一企一档 subjects: one file per person, enterprise, …"),

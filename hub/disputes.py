@@ -107,7 +107,7 @@ def open_dispute(hub: Hub, claim: Claim) -> Dispute:
         client=claim.client, citizen=claim.citizen, record=_record(hub, contract, where), state="opened", days=hub.settings.dispute_days,
         opened_on=hub.today(), opened_at=now, moved_at=now, checked_load=load, sealed=_seal(hub, asdict(detail), f"dispute {name}"),
     )  # fmt: skip
-    return store.open_(hub.ledger, dispute, Desk(hub).messages(dispute, "opened"))
+    return store.open_(hub.ledger, dispute, Tickets(hub).messages(dispute, "opened"))
 
 
 def answer(hub: Hub, dispute: Dispute, how: Move, reason: str = "") -> Dispute:
@@ -117,7 +117,7 @@ def answer(hub: Hub, dispute: Dispute, how: Move, reason: str = "") -> Dispute:
             "a rejection wants a reason", todo="say what was looked at, and why the value stands", field="reason"
         )
     sealed = {"answer": _seal(hub, reason.strip(), f"answer {dispute.id}")} if reason.strip() else {}
-    messages = Desk(hub).messages(dispute, store.MOVES[how][1])
+    messages = Tickets(hub).messages(dispute, store.MOVES[how][1])
     return store.move(hub.ledger, dispute, how, hub.clock(), messages, **sealed)
 
 
@@ -143,7 +143,7 @@ def settle(hub: Hub, contract: Contract) -> tuple[str, ...]:
             for dispute in waiting:
                 if dispute.column not in names or not _has_changed(hub, con, contract, dispute, upto):
                     continue
-                messages = Desk(hub).messages(dispute, "closed", load=upto)
+                messages = Tickets(hub).messages(dispute, "closed", load=upto)
                 with suppress(Conflict):  # rejected, or closed by another process, in this very moment
                     store.move(hub.ledger, dispute, "close", hub.clock(), messages, closed_load=upto)
                     closed.append(dispute.id)
@@ -153,16 +153,16 @@ def settle(hub: Hub, contract: Contract) -> tuple[str, ...]:
 
 def find_overdue(hub: Hub) -> tuple[str, ...]:
     """The open tickets whose time has run out; each is told once."""
-    desk = Desk(hub)
-    late = [d for d in store.listed(hub.ledger, only_open=True) if desk.clock(d).overdue]
+    tickets = Tickets(hub)
+    late = [d for d in store.listed(hub.ledger, only_open=True) if tickets.clock(d).overdue]
     for dispute in late:
         if dispute.overdue_at is None:
-            store.mark_overdue(hub.ledger, dispute, hub.clock(), desk.messages(dispute, "overdue"))
+            store.mark_overdue(hub.ledger, dispute, hub.clock(), tickets.messages(dispute, "overdue"))
     return tuple(d.id for d in late)
 
 
 @dataclass(frozen=True)
-class Desk:
+class Tickets:
     """Tickets as they are listed and told: without the record."""
 
     hub: Hub

@@ -8,7 +8,7 @@ import typer
 
 from hub import disputes
 from hub.commands.common import Json, hub, output
-from hub.disputes import Claim, Desk
+from hub.disputes import Claim, Tickets
 from ledger import disputes as store
 from ledger.disputes import Move
 from schemas.errors import Invalid
@@ -38,7 +38,7 @@ def open_(
         ) from None
     it = hub()
     ticket = disputes.open_dispute(it, Claim(dataset, "office", column=column, citizen=citizen, **named))
-    output(as_json).record(Desk(it).row(ticket))
+    output(as_json).record(Tickets(it).row(ticket))
 
 
 @app.command("list")
@@ -51,9 +51,9 @@ def list_(
 ) -> None:
     """List tickets with state and due day, oldest first; which record each is about is shown by `hub dispute show` alone."""
     it = hub()
-    desk = Desk(it)
+    tickets = Tickets(it)
     found = store.listed(it.ledger, dataset=dataset, provider_code=department, only_open=not everything)
-    rows = [row for row in map(desk.row, found) if row["overdue"] or not overdue]
+    rows = [row for row in map(tickets.row, found) if row["overdue"] or not overdue]
     for row in rows:
         row["due_on"] += "?" if row["provisional"] and not as_json else ""
     output(as_json).table("disputes", rows, empty="no dispute")
@@ -67,7 +67,7 @@ def show(ticket: Ticket, as_json: Json = False) -> None:
     known = disputes.detail(it, found)
     rest = {n: getattr(known, n) for n in ("claimed", "text", "evidence", "reason") if getattr(known, n)}
     output(as_json).record(
-        {**Desk(it).row(found), "record": known.where, "held": known.held or "no such record", **rest}
+        {**Tickets(it).row(found), "record": known.where, "held": known.held or "no such record", **rest}
     )
 
 
@@ -100,5 +100,5 @@ def add_to(root: typer.Typer) -> None:
 
 def _move(ticket: str, how: Move, reason: str, as_json: bool) -> None:
     it = hub()
-    row: dict[str, Any] = Desk(it).row(disputes.answer(it, store.find(it.ledger, ticket), how, reason))
+    row: dict[str, Any] = Tickets(it).row(disputes.answer(it, store.find(it.ledger, ticket), how, reason))
     output(as_json).record(row)
