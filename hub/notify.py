@@ -4,11 +4,12 @@ The messages are queued in the ledger together with the incident, then sent; wha
 They name the dataset, the reason and the next command to type, never a record.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hub import deliver, events
 from hub.core import Hub
 from hub.events import Event
+from lake.history import AMENDING
 from lake.history import Load as Commit
 from ledger import incidents, loads
 from ledger.outbox import Message
@@ -63,8 +64,9 @@ def find_late(hub: Hub, contracts: dict[str, Contract]) -> tuple[str, ...]:
         if contract.cycle_hours is None or dataset not in newest:
             continue
         allowed = timedelta(hours=contract.cycle_hours + (contract.latency_hours or 0))
-        if now - newest[dataset].published_at > allowed:
-            hours = (now - newest[dataset].published_at).total_seconds() / 3600
+        since = _delivered_at(hub, newest[dataset])
+        if now - since > allowed:
+            hours = (now - since).total_seconds() / 3600
             reason = f"{dataset}: last published {hours:.0f} h ago, promised every {contract.cycle_hours:.0f} h"
             troubled(hub, contract, "late", HubError(reason, todo=f"hub pull {dataset}"))
             late.append(dataset)
@@ -76,3 +78,11 @@ def _messages(hub: Hub, contract: Contract, kind: str, reason: str, todo: str) -
     data = {"kind": kind, **({"reason": reason} if reason else {})}
     event = Event(f"dataset.{kind}", contract, TITLES[kind], lines, data)
     return events.messages(hub, event, [events.owner(hub, contract)])
+
+
+def _delivered_at(hub: Hub, newest: loads.Load) -> datetime:
+    """When the source last delivered something that was published: a correction by upload is no delivery."""
+    if newest.facts.get("kind") not in AMENDING:
+        return newest.published_at
+    found = (x for x in loads.history(hub.ledger, newest.dataset) if x.facts.get("kind") not in AMENDING)
+    return next(found, newest).published_at

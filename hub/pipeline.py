@@ -35,7 +35,7 @@ from hub.steps import (
 )
 from lake import changes, crash, landing, quarantine
 from lake.durable import sync_file, sync_folder
-from lake.history import History
+from lake.history import AMENDING, History
 from lake.history import Load as Commit
 from lake.session import session
 from ledger import contracts, loads, runs
@@ -194,9 +194,12 @@ def tell(hub: Hub, contract: Contract, commit: Commit, *, news: bool = True) -> 
         ),
         notify.published(hub, contract, commit) if news else (),
     )  # fmt: skip
-    loads.set_state(hub.ledger, commit.dataset, "ok", "", at)
+    of_source = commit.kind not in AMENDING
+    if of_source:
+        loads.set_state(hub.ledger, commit.dataset, "ok", "", at)
     runs.close(hub.ledger, commit.run, "published", now=hub.clock(), load=commit.load, counts=commit.counts)
-    notify.recovered(hub, contract)
+    if of_source:
+        notify.recovered(hub, contract)
     _tell_drift(hub, contract, commit)
     with suppress(Exception):  # the load is published whatever comes of it; upkeep settles what was missed
         disputes.settle(hub, contract)

@@ -23,7 +23,7 @@ from hub.steps import SEQ_BITS, delivered, deliveries, facts_of, judged, view_of
 from lake import changes, crash, current, hashing, landing, quarantine
 from lake.current import literal
 from lake.durable import make_folder, sync_file, sync_folder
-from lake.history import History
+from lake.history import LANDED, History
 from lake.history import Load as Commit
 from lake.session import session
 from ledger import runs
@@ -86,24 +86,24 @@ def _planned(hub: Hub, contract: Contract, since: int) -> tuple[Commit, ...]:
         if before is not None and before < since:
             what = f"load {load.load} of {dataset} is a {load.kind} that reaches back to load {before}"
             raise Stop(what, todo=f"hub replay {dataset} --from {before}, or --from {load.load + 1}")
-    removed = [x.load for x in loads[since - 1 :] if _is_pull(x) and not landing.manifest(hub.lake, dataset, x.run)]
+    removed = [x.load for x in loads[since - 1 :] if _has_landing(x) and not landing.manifest(hub.lake, dataset, x.run)]
     if removed:
-        first = next((x.load for x in loads[removed[-1] :] if _is_pull(x)), None)
+        first = next((x.load for x in loads[removed[-1] :] if _has_landing(x)), None)
         todo = f"hub replay {dataset} --from {first}" if first else f"hub pull {dataset} --full"
         what = f"the landing of load {removed[-1]} of {dataset} was removed (kept for {contract.retention_days} days)"
         raise Stop(what, todo=todo)
     return loads
 
 
-def _is_pull(load: Commit) -> bool:
-    return load.kind not in ("rollback", "replay")
+def _has_landing(load: Commit) -> bool:
+    return load.kind in LANDED
 
 
 def _reaches_back_to(load: Commit) -> int | None:
-    """The first load that a rollback or an earlier replay needs to be repeated, which is the one after the state it went back to."""
+    """The first load that a rollback, a release or an earlier replay needs to be repeated: whose landing it judged, or the one after its state."""
     if load.kind == "rollback":
         return int(load.verdict["to"]) + 1
-    return int(load.verdict["from"]) if load.kind == "replay" else None
+    return int(load.verdict["from"]) if load.kind in ("replay", "release") else None
 
 
 def _begin(hub: Hub, run: Run, contract: Contract, loads: Sequence[Commit], since: int) -> Scratch:
@@ -141,7 +141,7 @@ def _repeat(hub: Hub, run: Run, scratch: Scratch, load: Commit) -> None:
             found = changes.restore(
                 con, scratch.lake, scratch.contract, to=to, load=number, run=load.run, first_seq=first
             )
-        elif _is_pull(load):
+        elif _has_landing(load):
             found = _judge_again(hub, con, run, scratch, load, absent, rows)
     table.commit(_scratched(load, number, found), found.file, scratch.contract)
 

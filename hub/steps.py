@@ -106,8 +106,10 @@ def facts_of(
 
 
 @contextmanager
-def working(hub: Hub, run: Run, contract: Contract, step: str) -> Iterator[None]:
+def working(hub: Hub, run: Run, contract: Contract, step: str, *, quietly: bool = False) -> Iterator[None]:
     """Renew the lease from a thread while the step works; end the run with its reason if the step fails; note how long it took.
+
+    If it is done `quietly`, a failure concerns its caller alone: it is neither the dataset's state nor an incident.
 
     Raises:
         Retry: an unforeseen error, without its message.
@@ -128,7 +130,7 @@ def working(hub: Hub, run: Run, contract: Contract, step: str) -> Iterator[None]
             yield
     except HubError as error:
         with suppress(Exception):  # if it is the ledger that fails, the next claim ends this run
-            _failed(hub, run, contract, error)
+            _failed(hub, run, contract, error, quietly=quietly)
         raise
     finally:
         stop.set()
@@ -161,12 +163,12 @@ def _fault(dataset: str, error: Exception) -> Retry:
     )
 
 
-def _failed(hub: Hub, run: Run, contract: Contract, error: HubError) -> None:
+def _failed(hub: Hub, run: Run, contract: Contract, error: HubError, *, quietly: bool) -> None:
     """End the run. A dry run tells its caller alone: it is neither the dataset's state nor an incident."""
     phase = "held" if isinstance(error, DeliveryHeld) else "superseded" if isinstance(error, Superseded) else "failed"
     now = hub.clock()
     shutil.rmtree(work_folder(hub, run), ignore_errors=True)
     ended = runs.close(hub.ledger, run.run, phase, now=now, reason=str(error))
-    if ended and phase != "superseded" and not runs.find(hub.ledger, run.run).facts.get("dry"):
+    if ended and not quietly and phase != "superseded" and not runs.find(hub.ledger, run.run).facts.get("dry"):
         loads.set_state(hub.ledger, run.dataset, phase, error.what, now)
         notify.troubled(hub, contract, phase, error)

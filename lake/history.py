@@ -28,6 +28,10 @@ SYSTEM = (
     pa.field("_seq", pa.int64()),
     pa.field("_hash", pa.int64()),
 )
+LANDED = ("pull", "upload")
+"""Kinds of loads that are made of a landing of their own; the others (rollback, replay, release, waive) restate what is there."""
+AMENDING = ("upload", "release", "waive")
+"""Kinds of loads that settle rows in quarantine; they tell nothing of the source, not even that it answers."""
 CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days", "delta.enableExpiredLogCleanup": "false"}
 
 
