@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
-from serving import api, pages, portal, problems, push, signin
+from serving import api, pages, portal, prefill, problems, push, signin
 from serving.security import SecurityHeaders
 from serving.services import Services
 
@@ -30,6 +30,7 @@ def create_app(services: Services) -> FastAPI:
     app = FastAPI(title="cityhub", docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.services = services
     app.add_middleware(SecurityHeaders)
+    app.include_router(prefill.router)  # first: the routes are tried in this order
     app.add_api_route("/healthz", _healthy, include_in_schema=False)
     app.include_router(signin.router)
     app.include_router(push.router)

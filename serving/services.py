@@ -1,6 +1,6 @@
 """What the routes call, as one value: `hub` puts it together, tests put together another."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,13 +14,12 @@ from access.signin import SignIn
 from catalog.entries import Entry
 from lake.inbox import Door
 from ledger.loads import Load
-from prefill.answer import Answer
+from prefill.answer import World
 from prefill.forms import Form
+from prefill.personas import Persona
+from prefill.seal import SealKey
 from subjects.file import SubjectFile
 from subjects.kinds import Kind
-
-Select = Mapping[str, Mapping[str, str]]
-"""Which entry of a list is meant, by its values: {"food_licences": {"licence_no": "…"}}; the newest where none is named."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,9 @@ class Services:
     """Values and functions that answer the routes.
 
     `entries`, `forms`, `kinds`: what is in force now. `history`: a dataset's loads, newest first. `subject`: the file of a
-    subject by kind and identifier, None if there is none. `prefill`: a form answered from a file, with the entry of each list
-    that is meant (`prefill.answer.prefill`'s `select`).
+    subject by kind and identifier, None if there is none; `find` the same for whoever must not block. `world`: the state of a kind's
+    sources at this moment. `persona`: the fictitious subject that is meant, where testers may use them; `personas` all of them. `handle`:
+    how a client is told of a subject, by client, kind and identifier: another name for each client. `seal_keys`: by id.
     `desk`: who calls, what they may have, the audit (`access.desk`). `sign_in`: tokens. `authenticate`: the client that a token
     speaks for. `require_grant`: raises Forbidden unless the client may use the form for the purpose. `pseudonym`: of a subject, for
     the audit. `record`: returns when the audit entry is durable. `inbox`: pushes. All raise errors of `schemas.errors`. `portal`: None
@@ -75,7 +75,10 @@ class Services:
     forms: Callable[[], Mapping[str, Form]]
     kinds: Callable[[], Mapping[str, Kind]]
     subject: Callable[[str, str], SubjectFile | None]
-    prefill: Callable[[Form, SubjectFile, Select], Answer]
+    find: Callable[[str, str], Awaitable[SubjectFile | None]]
+    world: Callable[[str], World]
+    handle: Callable[[str, str, str], str]
+    seal_keys: Callable[[], Mapping[str, SealKey]]
     desk: Desk
     sign_in: SignIn
     authenticate: Callable[[str], str]
@@ -86,6 +89,8 @@ class Services:
     inbox: Inbox
     timezone: str = "Asia/Shanghai"
     portal: Portal | None = None
+    persona: Callable[[str, str], Persona | None] = lambda _kind, _identifier: None
+    personas: Callable[[], Sequence[Persona]] = tuple
 
 
 def services_of(request: HTTPConnection) -> Services:
