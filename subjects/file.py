@@ -14,7 +14,11 @@ Value = str | int | float | bool
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a value came from. `as_of` is when the load that brought it as it now is was read (UTC, ISO 8601)."""
+    """Where a value came from. `as_of` is when the load that brought it as it now is was read (UTC, ISO 8601).
+
+    `verdict` is what the gate said of that load (`passed`, `warned`, `restored`), or `doubted`: a newer delivery of this very record
+    is in quarantine, and this is the last good one.
+    """
 
     dataset: str
     title: str
@@ -63,10 +67,20 @@ class SubjectFile:
         """The subject's own identifier."""
         return str(self.body["id"])
 
+    @property
+    def former(self) -> tuple[str, ...]:
+        """Other identifiers that were merged into this subject, the first known one first."""
+        return tuple(self.body.get("former") or ())
+
     def held(self, name: str) -> Held | None:
-        """What the file holds for a field; None where no source holds it or the kind has no such field."""
+        """What the file holds for a field; None where no source holds it, none is to be preferred, or the kind has no such field."""
         entry = self.body["fields"].get(name)
-        return None if entry is None else self._held(entry)
+        return None if entry is None or entry["value"] is None else self._held(entry)
+
+    def disputed(self, name: str) -> tuple[Held, ...]:
+        """What each source says of a field whose sources disagree while its declaration prefers none of them."""
+        entry = self.body["fields"].get(name)
+        return () if entry is None or entry["value"] is not None else tuple(map(self._held, entry["others"]))
 
     def disputed(self, name: str) -> "tuple[Held, ...]":
         """What each source says of a field whose policy prefers none of them where they differ; empty where there is no dispute."""
@@ -89,7 +103,7 @@ class SubjectFile:
     def provenance(self, facts: Mapping[str, Any], dataset: str, column: str) -> Provenance:
         """Load facts as provenance, with the names of dataset and department."""
         return Provenance(
-            dataset=dataset, column=column, load=facts["load"], run=facts["run"], as_of=facts["as_of"],
+            dataset=dataset, column=column, load=facts["load"], run=facts["run"], as_of=facts["as_of"], verdict=facts.get("verdict"),
             **self.body["datasets"][dataset],
         )  # fmt: skip
 
