@@ -4,9 +4,9 @@
    waits at the same moment shares one transaction (group commit), so many callers cost little more than one. In it the entry is
    charged to the client's budget and quotas (`ledger.budgets`); over a limit, that is its result, and the caller gets TooMany instead.
 2. Every entry carries sha256(hash before + canonical text); the chain's head is signed (Ed25519) with it.
-3. A chain's first entry pins the heads of the chains before it, so that none can vanish once a later one began.
-4. `access.audit_verify` walks everything and names each edit, deletion, reordering and truncation. What it cannot
-   see: the newest chain cut back to an older copy of its signed head. Against that, keep copies of heads outside.
+3. A chain's first entry, and one a minute from then on, pins the heads of the other chains, so that none can be cut back unseen.
+4. `access.audit_verifier` walks everything and names each edit, deletion, reordering and truncation. What it cannot see by itself: the
+   very newest end of all, cut back to an older signed head. Against that `anchor` takes a signed head a minute to another place.
 
 An entry tells field names, never values, and the subject by a keyed pseudonym. No audit, no answer.
 """
@@ -20,12 +20,13 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from access.audit_seal import Signer
+from access.audit_verifier import pins_of
 from ledger import audit as store
 from ledger.audit import Head, Link
 from ledger.budgets import Limits, Verdict, charge
@@ -34,6 +35,7 @@ from schemas.errors import AuditUnavailable, TooMany
 
 _GENESIS = bytes(32)
 _BATCH = 512
+ANCHOR_EVERY = timedelta(minutes=1)
 _PATIENCE_SECONDS = 15.0
 _ALWAYS = ("client", "purpose", "form", "fields", "subject", "result")
 _OVER = {
@@ -101,8 +103,12 @@ class AuditLog:
         signer: Signer,
         clock: Callable[[], datetime],
         timezone: str = "Asia/Shanghai",
+        anchor: Callable[[Head], None] = lambda _head: None,
     ) -> None:
-        """`chain` is a name no other process has used or uses; `timezone` says when a day of a quota begins."""
+        """`chain` is a name no other process has used or uses; `timezone` says when a day of a quota begins.
+
+        `anchor` keeps a signed head somewhere else; it is called before the answers whose entries it stands for may leave.
+        """
         self._db = db
         self._zone = ZoneInfo(timezone)
         self._chain = chain
@@ -110,6 +116,9 @@ class AuditLog:
         self._clock = clock
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._tip: Head | None = None
+        self._pinned: dict[str, list[int | str]] = {}
+        self._anchored = datetime.min.replace(tzinfo=UTC)
+        self._anchor = anchor
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=f"audit-{chain}", daemon=True)
         self._thread.start()
@@ -136,6 +145,8 @@ class AuditLog:
         self._closed = True
         self._queue.put(None)
         self._thread.join()
+        if self._tip is not None:
+            self._anchor(self._tip)
 
     def __enter__(self) -> Self:
         return self
@@ -178,7 +189,8 @@ class AuditLog:
         """Charge and write all that waits in one transaction; the verdict of each."""
         now = self._clock()
         tip = self._tip or store.heads(self._db).get(self._chain)
-        bodies = [{"kind": "open", "pins": self._pins()}] if tip is None else []
+        due = now - self._anchored >= ANCHOR_EVERY
+        bodies = self._opening(tip, due=due)
         with self._db.write() as connection:
             verdicts = self._charge(connection, waiting, now)
             bodies += [_body(one.entry, verdict) for one, verdict in zip(waiting, verdicts, strict=True)]
@@ -187,6 +199,9 @@ class AuditLog:
             head = Head(self._chain, last.seq, last.hash, self._signer.sign(self._chain, last.seq, last.hash))
             store.append(connection, links, head)
         self._tip = head
+        if due:
+            self._anchor(head)
+            self._anchored = now
         return verdicts
 
     def _charge(self, connection: Connection, waiting: Sequence[_Waiting], now: datetime) -> list[Verdict]:
@@ -208,22 +223,26 @@ class AuditLog:
             seq += 1
             text = canonical({**body, "chain": self._chain, "seq": seq, "at": _stamp(now)})
             before = chained(before, text)
-            links.append(Link(self._chain, seq, text, before))
+            links.append(Link(self._chain, seq, text, before, now, str(body.get("subject", ""))))
         return links
 
-    def _pins(self) -> dict[str, list[int | str]]:
-        """The heads that no earlier chain has pinned at their present place."""
-        pinned = {pin for link in store.links(self._db, first_only=True) for pin in pins(link.body)}
-        now = {(head.chain, head.seq, head.hash.hex()) for head in store.heads(self._db).values()}
-        return {chain: [seq, digest] for chain, seq, digest in sorted(now - pinned)}
+    def _opening(self, tip: Head | None, *, due: bool) -> list[dict[str, Any]]:
+        """The entry that opens the chain, or the minute's anchor if other chains moved on."""
+        if tip is not None and not due:
+            return []
+        heads: dict[str, list[int | str]] = {
+            h.chain: [h.seq, h.hash.hex()] for h in store.heads(self._db).values() if h.chain != self._chain
+        }
+        if tip is None:
+            self._pinned = self._pinned_before()
+        moved = {chain: place for chain, place in sorted(heads.items()) if self._pinned.get(chain) != place}
+        self._pinned = {**self._pinned, **moved}
+        return [{"kind": "open" if tip is None else "anchor", "pins": moved}] if moved or tip is None else []
 
-
-def pins(body: str) -> list[tuple[str, int, str]]:
-    """The (chain, seq, hash) triples that a chain's first entry pins; none in one that was tampered with."""
-    pinned = read(body).get("pins")
-    if not isinstance(pinned, dict) or not all(isinstance(pin, list) for pin in pinned.values()):
-        return []
-    return [(chain, *pin) for chain, pin in pinned.items() if [type(part) for part in pin] == [int, str]]
+    def _pinned_before(self) -> dict[str, list[int | str]]:
+        """What the entries that opened earlier chains pinned last."""
+        opened = sorted(store.links(self._db, first_only=True), key=lambda link: link.at)
+        return {chain: [seq, digest] for link in opened for chain, seq, digest in pins_of(link.body)}
 
 
 def read(body: str) -> dict[str, Any]:
@@ -236,7 +255,7 @@ def read(body: str) -> dict[str, Any]:
 
 
 def _body(entry: Entry, verdict: Verdict) -> dict[str, Any]:
-    body = {"kind": "entry", **{name: value for name, value in asdict(entry).items() if value or name in _ALWAYS}}
+    body = {"kind": "entry", **{name: value for name, value in entry.__dict__.items() if value or name in _ALWAYS}}
     return {**body, "result": verdict} if verdict else body
 
 

@@ -6,10 +6,25 @@ text that was hashed; what it means, how it is hashed and who signs is `access.a
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, LargeBinary, String, Table, Text, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    LargeBinary,
+    Select,
+    String,
+    Table,
+    Text,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 
-from ledger.database import Database, audit_tables
+from ledger.database import Database, Moment, audit_tables
 
 entry_table = Table(
     "audit_entry",
@@ -18,6 +33,8 @@ entry_table = Table(
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("body", Text, nullable=False),
     Column("hash", LargeBinary(32), nullable=False),
+    Column("at", Moment, nullable=False, index=True),
+    Column("subject", String(64), nullable=False, index=True),
 )
 
 head_table = Table(
@@ -30,14 +47,27 @@ head_table = Table(
 )
 
 
+_ADD = insert(entry_table)
+_MOVE = (
+    update(head_table)
+    .where(head_table.c.chain == bindparam("of"))
+    .values(seq=bindparam("seq"), hash=bindparam("hash"), signature=bindparam("signature"))
+)
+
+
 @dataclass(frozen=True)
 class Link:
-    """One entry of a chain: its place, the canonical text, and sha256 over the hash before it and that text."""
+    """One entry of a chain: its place, the canonical text, and sha256 over the hash before it and that text.
+
+    `at` and `subject` stand in the text as well; here they are only to be found by.
+    """
 
     chain: str
     seq: int
     body: str
     hash: bytes
+    at: datetime
+    subject: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,12 +85,10 @@ def append(connection: Connection, links: Sequence[Link], head: Head) -> None:
 
     A second writer of the same chain, or a repeated link, breaks the primary key and nothing is written.
     """
-    values = {"seq": head.seq, "hash": head.hash, "signature": head.signature}
-    connection.execute(
-        insert(entry_table), [{"chain": x.chain, "seq": x.seq, "body": x.body, "hash": x.hash} for x in links]
-    )
-    if not connection.execute(update(head_table).where(head_table.c.chain == head.chain).values(values)).rowcount:
-        connection.execute(insert(head_table).values(chain=head.chain, **values))
+    values = {"seq": head.seq, "hash": head.hash, "signature": head.signature, "of": head.chain}
+    connection.execute(_ADD, [x.__dict__ for x in links])
+    if not connection.execute(_MOVE, values).rowcount:
+        connection.execute(insert(head_table).values(head.__dict__))
 
 
 def heads(db: Database) -> dict[str, Head]:
@@ -75,6 +103,30 @@ def links(db: Database, *, first_only: bool = False) -> Iterator[Link]:
     query = select(entry_table).order_by(entry_table.c.chain, entry_table.c.seq)
     if first_only:
         query = query.where(entry_table.c.seq == 0)
+    yield from _read(db, query)
+
+
+def search(
+    db: Database,
+    *,
+    subject: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+    newest_first: bool = False,
+) -> Iterator[Link]:
+    """The links about a subject ("" for any), from `since` until before `until`, in order of time."""
+    c = entry_table.c
+    query = select(entry_table).order_by(*((c.at.desc(), c.seq.desc()) if newest_first else (c.at, c.chain, c.seq)))
+    if subject:
+        query = query.where(c.subject == subject)
+    if since is not None:
+        query = query.where(c.at >= since)
+    if until is not None:
+        query = query.where(c.at < until)
+    yield from _read(db, query)
+
+
+def _read(db: Database, query: Select[Any]) -> Iterator[Link]:
     with db.read() as connection:
         for row in connection.execution_options(yield_per=1000).execute(query):
-            yield Link(row.chain, row.seq, row.body, row.hash)
+            yield Link(row.chain, row.seq, row.body, row.hash, row.at, row.subject)

@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from itertools import groupby
 from typing import Literal
 
@@ -26,6 +27,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    bindparam,
     delete,
     func,
     insert,
@@ -80,6 +82,30 @@ quota_table = Table(
     Column("grant_id", String(32), primary_key=True),
     Column("day", Date, nullable=False),
     Column("answers", Integer, nullable=False),
+)
+
+# The statements of every charge, written out once: building them anew costs more than running them.
+_FIND = (
+    select(scope_table)
+    .where(scope_table.c.client == bindparam("client"), scope_table.c.purpose == bindparam("purpose"))
+    .with_for_update()
+)
+_SEEN = select(seen_table.c.subject, seen_table.c.day).where(
+    seen_table.c.scope == bindparam("scope"), seen_table.c.subject.in_(bindparam("subjects", expanding=True))
+)
+_COUNT = (
+    update(scope_table).where(scope_table.c.id == bindparam("of")).values(subjects=bindparam("n"), day=bindparam("on"))
+)
+_USED = (
+    select(quota_table)
+    .where(quota_table.c.grant_id.in_(bindparam("grants", expanding=True)))
+    .order_by(quota_table.c.grant_id)
+    .with_for_update()
+)
+_USE = (
+    update(quota_table)
+    .where(quota_table.c.grant_id == bindparam("of"))
+    .values(day=bindparam("on"), answers=bindparam("n"))
 )
 
 
@@ -160,17 +186,17 @@ def _charge_quotas(connection: Connection, asked: Sequence[Limits], today: date)
     ids = sorted({grant for limits in asked for grant, _ in limits.quotas})
     if not ids:
         return [""] * len(asked)
-    c = quota_table.c
-    _ensure(connection, quota_table, [{"grant_id": grant, "day": today, "answers": 0} for grant in ids])
-    rows = connection.execute(select(quota_table).where(c.grant_id.in_(ids)).order_by(c.grant_id).with_for_update())
+    rows = connection.execute(_USED, {"grants": ids}).all()
+    if len(rows) < len(ids):
+        _ensure(connection, quota_table, [{"grant_id": grant, "day": today, "answers": 0} for grant in ids])
+        rows = connection.execute(_USED, {"grants": ids}).all()
     used = {row.grant_id: row.answers if row.day == today else 0 for row in rows}
     verdicts: list[Verdict] = []
     for limits in asked:
         over = any(used[grant] >= most for grant, most in limits.quotas)
         verdicts.append("over quota" if over else "")
         used |= {grant: used[grant] + 1 for grant, _ in limits.quotas if not over}
-    for grant in ids:
-        connection.execute(update(quota_table).where(c.grant_id == grant).values(day=today, answers=used[grant]))
+    connection.execute(_USE, [{"of": grant, "on": today, "n": used[grant]} for grant in ids])
     return verdicts
 
 
@@ -179,10 +205,8 @@ def _charge_budget(
 ) -> list[int]:
     """Charge one client and purpose; the places that are over the budget. `asked`: place -> (budget, subject)."""
     scope, count = _scope(connection, client, purpose, today)
-    c = seen_table.c
-    wanted = {subject for _, subject in asked.values()}
-    query = select(c.subject, c.day).where(c.scope == scope, c.subject.in_(wanted))
-    seen = {row.subject: row.day for row in connection.execute(query)}
+    wanted = [*{subject for _, subject in asked.values()}]
+    seen = {row.subject: row.day for row in connection.execute(_SEEN, {"scope": scope, "subjects": wanted})}
     known = {subject for subject, day in seen.items() if day > today - timedelta(days=WINDOW)}
     over, before = [], count
     for place, (budget, subject) in asked.items():
@@ -193,27 +217,24 @@ def _charge_budget(
             count += 1
     moved = [{"scope": scope, "subject": s, "day": today} for s in sorted(known) if seen.get(s) != today]
     if moved:
-        upsert = _insert(connection, seen_table)
-        kept = upsert.on_conflict_do_update(index_elements=["scope", "subject"], set_={"day": upsert.excluded.day})
-        connection.execute(kept, moved)
+        connection.execute(_remember(connection.dialect.name), moved)
     if count != before:
-        connection.execute(update(scope_table).where(scope_table.c.id == scope).values(subjects=count))
+        connection.execute(_COUNT, {"of": scope, "n": count, "on": today})
     return over
 
 
 def _scope(connection: Connection, client: str, purpose: str, today: date) -> tuple[int, int]:
     """The scope's id and its subjects within the window, its row locked. With a new day the window moves on."""
-    c = scope_table.c
-    query = select(scope_table).where(c.client == client, c.purpose == purpose).with_for_update()
-    row = connection.execute(query).one_or_none()
+    named = {"client": client, "purpose": purpose}
+    row = connection.execute(_FIND, named).one_or_none()
     if row is None:
-        _ensure(connection, scope_table, [{"client": client, "purpose": purpose, "day": today, "subjects": 0}])
-        row = connection.execute(query).one()
+        _ensure(connection, scope_table, [{**named, "day": today, "subjects": 0}])
+        row = connection.execute(_FIND, named).one()
     if row.day >= today:  # a process whose clock is behind counts into the later day
         return row.id, row.subjects
     _ensure(connection, day_table, [{"scope": row.id, "day": row.day, "subjects": row.subjects}])
     count = _within(connection, row.id, today)
-    connection.execute(update(scope_table).where(c.id == row.id).values(day=today, subjects=count))
+    connection.execute(_COUNT, {"of": row.id, "n": count, "on": today})
     return row.id, count
 
 
@@ -225,11 +246,17 @@ def _within(connection: Connection, scope: int, today: date) -> int:
 
 def _ensure(connection: Connection, table: Table, rows: list[dict[str, object]]) -> None:
     """Add the rows that are not there."""
-    connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
+    connection.execute(_insert(connection.dialect.name, table).on_conflict_do_nothing(), rows)
 
 
-def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    return (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(table)
+@cache
+def _remember(dialect: str) -> sqlite.Insert | postgresql.Insert:
+    upsert = _insert(dialect, seen_table)
+    return upsert.on_conflict_do_update(index_elements=["scope", "subject"], set_={"day": upsert.excluded.day})
+
+
+def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table)
 
 
 def _digest(subject: str) -> bytes:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from access import audit_verify, clients
-from access.audit_seal import Checker, Signer
+from access.audit_seal import Signer
 from catalog import entries, search
 from hub.answers import catalog_entries
 from hub.commands.common import Dataset, Json, hub, output
@@ -118,7 +118,7 @@ def client_disable(client: Annotated[str, typer.Argument(help="client id")], as_
 def verify(as_json: Json = False) -> None:
     """Walk the audit chains; any edit, deletion, reordering or truncation is named, and the exit code is 1."""
     it = hub()
-    report = audit_verify.verify(it.audit, Checker(Signer(it.key("audit")).public_pem))
+    report = audit_verify.verify(it.audit, [Signer(key).public_pem for key in it.keys("audit")])
     output(as_json).record(
         {"entries": report.entries, "chains": report.chains, "faults": [str(f) for f in report.faults]}
     )

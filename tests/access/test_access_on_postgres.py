@@ -10,7 +10,7 @@ from sqlalchemy import delete, update
 
 from access import clients
 from access.audit import AuditLog, Entry
-from access.audit_seal import Checker, Signer
+from access.audit_seal import Signer
 from access.audit_verify import verify
 from ledger import clients as store
 from ledger.audit import entry_table
@@ -59,9 +59,9 @@ def test_the_audit_chain_holds_on_postgresql(url: str) -> None:
         with pytest.raises(AuditUnavailable):
             log.write(entry(102))
         log.write(entry(103))
-    checker = Checker(SIGNER.public_pem)
+    checker = [SIGNER.public_pem]
     report = verify(db, checker)
-    assert (report.ok, report.chains, report.entries) == (True, 2, 105)
+    assert (report.ok, report.chains, report.entries) == (True, 2, 106)
 
     edited = (entry_table.c.chain == "one") & (entry_table.c.seq == 50)
     with db.write() as connection:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from access.audit import AuditLog, Entry, chained, pseudonym
-from access.audit_seal import Checker, Signer
+from access.audit_seal import Signer
 from access.audit_verify import verify
 from ledger import audit as store
 from ledger.database import Database, audit_tables
@@ -18,7 +18,7 @@ from schemas.errors import AuditUnavailable
 
 AT = datetime(2026, 3, 1, 8, tzinfo=UTC)
 SIGNER = Signer(b"s" * 32)
-CHECKER = Checker(SIGNER.public_pem)
+CHECKER = [SIGNER.public_pem]
 
 
 def entry(number: int = 0) -> Entry:
@@ -208,7 +208,7 @@ def test_a_head_rolled_back_to_an_older_signed_copy_is_found_once_a_later_chain_
 
 
 def test_another_hubs_signature_does_not_fit(filled: Database) -> None:
-    stranger = Checker(Signer(b"t" * 32).public_pem)
+    stranger = [Signer(b"t" * 32).public_pem]
     assert {fault.chain for fault in verify(filled, stranger).faults} == {"first", "second"}
 
 

@@ -12,7 +12,7 @@ import pytest
 from library_bench import Library, Row, library_at
 
 from access import audit_verify
-from access.audit_seal import Checker, Signer
+from access.audit_seal import Signer
 from hub import maintenance, pushes
 from lake import inbox
 from schemas.errors import DeliveryHeld, NotFound, SourceDamaged
@@ -132,7 +132,7 @@ def test_upkeep_removes_a_batch_only_when_it_is_published_and_past_retention(lib
 def test_every_push_is_in_the_chain_and_the_chain_holds(library: Library) -> None:
     library.send(*GOOD)
     library.send(*GOOD, query="?complete=true")
-    report = audit_verify.verify(library.hub.audit, Checker(Signer(library.hub.key("audit")).public_pem))
+    report = audit_verify.verify(library.hub.audit, [Signer(library.hub.key("audit")).public_pem])
     assert (report.ok, report.entries) == (True, 3)  # the chain's own first entry, and two pushes
 
 

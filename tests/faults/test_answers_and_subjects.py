@@ -11,7 +11,7 @@ import pytest
 from faults_bench import SEEDS, Bench, city, later
 from faults_oracle import Oracle, Tally
 
-from access.audit_seal import Checker, Signer
+from access.audit_seal import Signer
 from access.audit_verify import verify
 from hub import subject_files
 from lake import crash
@@ -27,7 +27,7 @@ def test_every_answer_that_a_killed_process_released_is_in_the_audit_and_the_cha
     bench = bench_of("snapshot")
     pipe = bench.root / "released"
     os.mkfifo(pipe)
-    checker = Checker(Signer(bench.hub.key("audit")).public_pem)
+    checker = [Signer(bench.hub.key("audit")).public_pem]
     dice, released = random.Random(1), set()
     for life in range(LIVES):
         child = bench.start(task="faults_answers", owner=f"life{life}", FAULTS_PIPE=str(pipe))

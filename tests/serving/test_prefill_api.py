@@ -7,7 +7,6 @@ import pytest
 from serving_city import ID, PURPOSE, SIGNER, City, Http
 
 from access.audit import Entry
-from access.audit_seal import Checker
 from access.audit_verify import verify
 from ledger import audit as audit_store
 from schemas.errors import AuditUnavailable
@@ -62,7 +61,7 @@ def test_the_audit_entry_names_fields_and_pseudonym_and_never_a_value(city: City
     assert "valid_to" in entry["fields"]
     text = json.dumps(entry, ensure_ascii=False)
     assert all(value not in text for value in (ID, "林小满", "13800000000", "C90000017"))
-    assert verify(city.audit, Checker(SIGNER.public_pem)).ok
+    assert verify(city.audit, [SIGNER.public_pem]).ok
 
 
 def test_each_spelling_of_an_identifier_is_one_subject_in_the_audit(city: City) -> None:
