@@ -1,7 +1,7 @@
 """Current: a view over the history, the newest row per key, deletions left out.
 
 With a base (the newest rows up to load B, compacted by `lake.upkeep`) only the files of later loads are sorted out by key;
-so reading current costs the base's scan plus the tail's change. Without a base, or as of a load before B, the whole history is.
+so reading current costs the base's scan plus the tail's change. Without a base, or as of a load before B, the first load is one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -121,23 +121,32 @@ def _select(
     upto = history.number if load is None else load
     files = tuple(f for f in history.files() if f.first_load <= upto)
     key = ", ".join(quote(k) for k in contract.key)
-    found = base.newest(lake, contract, upto)
-    tail = tuple(f for f in files if found is None or f.last_load > found.load)
-    floor = found.load if found else 0
+    settled, floor = _settled(lake, contract, files, upto)
+    tail = tuple(f for f in files if f.last_load > floor)
     among = f"SEMI JOIN {keys} USING ({key}) " if keys else ""
     newest = (
         f"SELECT * FROM ({_rows(contract, tail)}) {among}WHERE _load > {floor:d} AND _load <= {upto:d} "
         f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY _seq DESC) = 1"
     )
     live = f"SELECT {columns} FROM ({newest}) WHERE _op = 'upsert'"
-    if found is None:
+    if not settled:
         return live
     if not tail:
-        return f"SELECT {columns} FROM {_parquet((found.path,))} {among}"
+        return f"SELECT {columns} FROM {settled} {among}"
     return (
-        f"{live} UNION ALL SELECT {columns} FROM {_parquet((found.path,))} {among}ANTI JOIN "
+        f"{live} UNION ALL SELECT {columns} FROM {settled} {among}ANTI JOIN "
         f"(SELECT {key} FROM ({_rows(contract, tail)}) WHERE _load > {floor:d} AND _load <= {upto:d}) USING ({key})"
     )
+
+
+def _settled(lake: Path, contract: Contract, files: tuple[DataFile, ...], upto: int) -> tuple[str, int]:
+    """A relation with one row per key, and its load: the base, or else the first load, which has no key twice; empty if there is none."""
+    found = base.newest(lake, contract, upto)
+    if found is not None:
+        return _parquet((found.path,)), found.load
+    if files and files[0].first_load == files[0].last_load:
+        return f"(SELECT * FROM ({_rows(contract, files[:1])}) WHERE _op = 'upsert')", files[0].last_load
+    return "", 0
 
 
 def _rows(contract: Contract, files: tuple[DataFile, ...]) -> str:
