@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
-from serving import api, pages, portal, prefill, problems, push, signin
+from serving import api, disputes, pages, portal, prefill, problems, push, scorecards, signin
 from serving.security import SecurityHeaders
 from serving.services import Services
 
@@ -18,6 +18,8 @@ OPEN_ROUTES = frozenset(
         "/static/{name}",
         "/catalog",
         "/catalog/{name:path}",
+        "/scorecards",
+        "/scorecards/{dataset}",
         "/forms",
         "/forms/{form_id}",
     }
@@ -35,6 +37,9 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(signin.router)
     app.include_router(push.router)
     app.include_router(api.router)
+    app.include_router(disputes.router)
+    app.include_router(scorecards.api)
+    app.include_router(scorecards.pages)
     app.include_router(pages.router)
     if services.portal is not None:
         app.include_router(portal.router)

@@ -3,7 +3,7 @@
 What is disputed comes in the body, never in an address. Whether there is such a record changes nothing of the answer.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
@@ -55,7 +55,7 @@ def dispute(request: Request, wish: DisputeRequest, client: Annotated[str, Depen
 def listed(
     request: Request,
     client: Annotated[str, Depends(caller)],
-    department: Annotated[bool, Query()] = False,  # noqa: FBT002
+    department: Annotated[bool, Query()] = False,
 ) -> JSONResponse:
     """List tickets without their records."""
     return JSONResponse(_disputes(request).listed(client, department=department), headers=_PRIVATE)

@@ -1,7 +1,7 @@
 """What the routes call, as one value: `hub` puts it together, tests put together another."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,11 +13,14 @@ from access.invitations import Invitation
 from access.signin import SignIn
 from catalog.entries import Entry
 from lake.inbox import Door
+from ledger.disputes import Move
 from ledger.loads import Load
 from prefill.answer import World
 from prefill.forms import Form
 from prefill.personas import Persona
 from prefill.seal import SealKey
+from quality.cards import Card, Department
+from schemas.errors import NotFound
 from subjects.file import SubjectFile
 from subjects.kinds import Kind
 
@@ -28,17 +31,19 @@ class Sample:
 
     identifier: str
     label: str
+    label_en: str = ""
 
 
 @dataclass(frozen=True)
 class Portal:
-    """The demonstration portal: the client it acts as, its purpose, the key of its form proofs, subjects to try.
+    """The demonstration portal: the client it acts as, its purpose and case number, the key of its form proofs, subjects to try.
 
     `invited` opens the token of a link to a form: Invalid for one that does not hold.
     """
 
     client: str
     purpose: str
+    case: str
     form_key: bytes
     invited: Callable[[str, str], Invitation]
     samples: Callable[[str], Sequence[Sample]] = lambda _form: ()
@@ -57,40 +62,75 @@ class Inbox:
 
 
 @dataclass(frozen=True)
+class Disputes:
+    """异议核实, each for a client by its id.
+
+    `open`: a ticket for a claim's fields. `listed`: its own tickets, or those it must answer as a department. `shown`: one ticket.
+    `answered`: a ticket after a move and its reason. All raise Forbidden, NotFound, Invalid or Conflict.
+    """
+
+    open: Callable[[str, Mapping[str, Any]], dict[str, Any]]
+    listed: Callable[..., list[dict[str, Any]]]
+    shown: Callable[[str, str], dict[str, Any]]
+    answered: Callable[[str, str, Move, str], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Scorecards:
+    """Quality scores of so many days. `departments`: all, or the one of a code or name; `card`: one dataset's. Both raise NotFound."""
+
+    departments: Callable[[int, str], Sequence[Department]]
+    card: Callable[[str, int], Card]
+
+
+def _no_such(*_: Any, **__: Any) -> Any:
+    raise NotFound("this hub does not serve that")
+
+
+@dataclass(frozen=True)
+class Prefilling:
+    """What it takes to fill a form in.
+
+    `subject`: a subject's file by kind and identifier, None if there is none; `find` the same for whoever must not block. `world`: the
+    moment with the state of a kind's sources. `handle`: how a client is told of a subject, by client, kind and identifier: another name for
+    each client. `keys`: of the seals, by id. `personas`: by kind and identifier, the fictitious subjects that testers may use; none in
+    production.
+    """
+
+    subject: Callable[[str, str], SubjectFile | None]
+    find: Callable[[str, str], Awaitable[SubjectFile | None]]
+    world: Callable[[str], World]
+    handle: Callable[[str, str, str], str]
+    keys: Mapping[str, SealKey]
+    personas: Mapping[tuple[str, str], Persona] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Services:
     """Values and functions that answer the routes.
 
-    `entries`, `forms`, `kinds`: what is in force now. `history`: a dataset's loads, newest first. `subject`: the file of a
-    subject by kind and identifier, None if there is none; `find` the same for whoever must not block. `world`: the state of a kind's
-    sources at this moment. `persona`: the fictitious subject that is meant, where testers may use them; `personas` all of them. `handle`:
-    how a client is told of a subject, by client, kind and identifier: another name for each client. `seal_keys`: by id.
+    `entries`, `forms`, `kinds`: what is in force now. `history`: a dataset's loads, newest first. `prefill`: how forms are filled in.
     `desk`: who calls, what they may have, the audit (`access.desk`). `sign_in`: tokens. `authenticate`: the client that a token
-    speaks for. `require_grant`: raises Forbidden unless the client may use the form for the purpose. `pseudonym`: of a subject, for
-    the audit. `record`: returns when the audit entry is durable. `inbox`: pushes. All raise errors of `schemas.errors`. `portal`: None
-    leaves the demonstration out.
+    speaks for. `pseudonym`: of a subject, for the audit. `record`: returns when the audit entry is durable. `inbox`: pushes. All raise errors of `schemas.errors`. `portal`: None
+    leaves the demonstration out. `disputes`, `scorecards`: see there.
     """
 
     entries: Callable[[], Sequence[Entry]]
     history: Callable[[str], Sequence[Load]]
     forms: Callable[[], Mapping[str, Form]]
     kinds: Callable[[], Mapping[str, Kind]]
-    subject: Callable[[str, str], SubjectFile | None]
-    find: Callable[[str, str], Awaitable[SubjectFile | None]]
-    world: Callable[[str], World]
-    handle: Callable[[str, str, str], str]
-    seal_keys: Callable[[], Mapping[str, SealKey]]
+    prefill: Prefilling
     desk: Desk
     sign_in: SignIn
     authenticate: Callable[[str], str]
-    require_grant: Callable[[str, str, str], None]
     pseudonym: Callable[[str, str], str]
     record: Callable[[AuditEntry], None]
     clock: Callable[[], datetime]
     inbox: Inbox
     timezone: str = "Asia/Shanghai"
     portal: Portal | None = None
-    persona: Callable[[str, str], Persona | None] = lambda _kind, _identifier: None
-    personas: Callable[[], Sequence[Persona]] = tuple
+    disputes: Disputes = Disputes(_no_such, _no_such, _no_such, _no_such)
+    scorecards: Scorecards = Scorecards(lambda _days, _only: (), _no_such)
 
 
 def services_of(request: HTTPConnection) -> Services:
