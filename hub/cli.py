@@ -45,8 +45,11 @@ COMMANDS = {
     "due": ("people", "List permits and licences about to expire, each with the form that renews it."),
     "form": ("people", "表单 forms: what they ask and where their fields come from"),
     "catalog": ("sharing", "资源目录 catalog: every dataset, what it promises and what was measured"),
-    "client": ("sharing", "调用方 clients: portals and their grants"),
-    "audit": ("sharing", "审计 audit: who used which data, for what"),
+    "client": ("clients", "调用方 clients: portals, their keys and budgets"),
+    "grant": ("clients", "授权 grants: which fields for which purpose, on which legal basis"),
+    "provider": ("clients", "身份认证 identity providers: whose consents count"),
+    "key": ("clients", "密钥 keys: the hub's own"),
+    "audit": ("auditing", "审计 audit: who used which data, for what"),
     "serve": (
         "sharing",
         "Serve the API, the catalog's pages and, where settings say so, the demonstration portal.",
