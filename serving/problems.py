@@ -19,6 +19,20 @@ from serving.security import HEADERS
 _FOR_PROGRAMS = ("/v1/", "/oauth/", "/.well-known/", "/healthz", "/openapi.json")
 
 
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": HTTPStatus(status).phrase,
+        "content": {
+            "application/problem+json": {
+                "schema": {"type": "object", "required": ["type", "title", "status", "detail"]}
+            }
+        },
+    }
+    for status in (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
+}
+"""How every route may refuse, for the description of the interface."""
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of the app in one shape."""
     app.add_exception_handler(HubError, _on_hub_error)
