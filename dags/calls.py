@@ -98,6 +98,14 @@ def upkeep() -> dict[str, Any]:
         return maintenance.upkeep(hub)
 
 
+def remind() -> dict[str, Any]:
+    """Settle disputes, find overdue ones, send messages that are due."""
+    from hub import maintenance
+
+    with _hub() as hub:
+        return maintenance.remind(hub)
+
+
 def due_reconciliations() -> list[str]:
     """The datasets whose contract asks for a comparison with their source now."""
     from hub import reconcile

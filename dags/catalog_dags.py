@@ -1,4 +1,4 @@
-"""`catalog` follows the subjects; `upkeep` runs nightly: bases, landings, late datasets, messages that wait.
+"""`catalog` follows the subjects; `upkeep` runs nightly: bases, landings, late datasets. `events` sends what waits in the outbox.
 
 `reconcile` compares datasets with their sources, one after the other, as often as their contracts ask for it.
 """
@@ -44,6 +44,23 @@ with DAG(
         return calls.upkeep()
 
     upkeep()
+
+with DAG(
+    dag_id="events",
+    description="事件投递、异议逾期",
+    schedule=CronTriggerTimetable("*/5 * * * *", timezone="UTC", run_immediately=timedelta(0)),
+    catchup=False,
+    max_active_runs=1,
+    tags=["hub"],
+    doc_md=__doc__,
+):
+
+    @task
+    def send() -> dict[str, Any]:
+        """Settle disputes, find overdue ones, send messages that are due."""
+        return calls.remind()
+
+    send()
 
 with DAG(
     dag_id="reconcile",
