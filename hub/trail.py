@@ -1,15 +1,59 @@
-"""The audit of a command: a chain of its own for as long as it runs."""
+"""The audit as the hub keeps it: its log with key and anchor, what a verifier needs, and what subjects are called in it."""
 
+import os
+import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from pathlib import Path
 
-from access.audit import Entry
-from hub import audit_log
+from access import audit_verify
+from access.audit import AuditLog, pseudonym
+from access.audit_seal import Signer
+from access.audit_trail import head_line
+from access.audit_verifier import Head, Report, read_heads
 from hub.core import Hub
+from ledger.audit import Head as Tip
 
 
-@contextmanager
-def trail(hub: Hub) -> Iterator[Callable[[Entry], None]]:
-    """A function that returns once an entry is durable."""
-    with audit_log.open_log(hub, "cli") as log:
-        yield log.write
+def open_log(hub: Hub, name: str) -> AuditLog:
+    """This process's chain of the audit; `name` says what kind of process it is. To be closed."""
+    chain = f"{name}-{hub.clock():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    return AuditLog(
+        hub.audit, chain=chain, signer=Signer(hub.key("audit")), clock=hub.clock, timezone=hub.settings.timezone,
+        anchor=_keeper(hub.settings.audit_anchors),
+    )  # fmt: skip
+
+
+def public_keys(hub: Hub) -> list[str]:
+    """Every public key that heads were signed with, the one in use first, as PEM."""
+    return [Signer(secret).public_pem for secret in hub.keys("audit")]
+
+
+def verify(hub: Hub, anchors: Path | None = None) -> Report:
+    """What the verifier finds, with the anchors that settings or the caller name."""
+    return audit_verify.verify(hub.audit, public_keys(hub), _kept(anchors or hub.settings.audit_anchors))
+
+
+def called(hub: Hub, kind: str, identifier: str) -> str:
+    """What the subject is called in the audit."""
+    return pseudonym(hub.key("audit-subject"), kind, identifier)
+
+
+def _keeper(path: Path | None) -> Callable[[Tip], None]:
+    """Appends a signed head to the file, and to the disk, before it returns."""
+
+    def keep(head: Tip) -> None:
+        if path is not None:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(head_line(head))
+                file.flush()
+                os.fsync(file.fileno())
+
+    return keep
+
+
+def _kept(path: Path | None) -> Iterator[Head]:
+    if path is not None and path.exists():
+        with path.open(encoding="utf-8") as file:
+            yield from read_heads(
+                line for line in file if line.endswith("\n")
+            )  # a last line that was torn is no anchor yet
