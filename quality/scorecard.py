@@ -117,7 +117,7 @@ def mean(values: Any) -> float | None:
 def _score(published: Sequence[Published], day: date, promise: float | None, now: datetime) -> Score:
     begin = datetime(day.year, day.month, day.day, tzinfo=now.tzinfo)
     end = min(begin + timedelta(days=1), now)
-    known = [one for one in published if one.at < end]
+    known = [one for one in published if one.at < begin + timedelta(days=1) and one.at <= now]
     today = [one for one in known if one.at >= begin]
     judged = [one for one in today if _checked(one)] or [one for one in known if _checked(one)][-1:]
     rules = _summed(judged)
@@ -137,7 +137,7 @@ def _freshness(known: Sequence[Published], begin: datetime, end: datetime, promi
     spans = zip(known, [*(one.at for one in known[1:]), end], strict=True)
     covered = [(max(one.at, begin), min(one.at + promise * GRACE * _HOUR, until, end)) for one, until in spans]
     fresh = sum((max(last - first, timedelta()) for first, last in covered), timedelta())
-    return 100 * (fresh / (end - begin)) if end > begin else None
+    return 100 * (fresh / (end - begin)) if end > begin else 100.0
 
 
 def _held(rules: Sequence[RuleScore]) -> float | None:
