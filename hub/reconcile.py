@@ -29,7 +29,7 @@ from hub import admission, notify, pipeline, quarantined
 from hub.approach import approach
 from hub.core import Hub
 from hub.steps import judged, view_of, work_folder, working
-from lake import current
+from lake import changes, current
 from lake.current import literal, quote
 from lake.history import History
 from lake.history import Load as Commit
@@ -184,7 +184,7 @@ def _compare(hub: Hub, contract: Contract, head: Commit, sweeps: Sequence[Sweep]
     with session(first.folder, hub.settings.judge_memory_mb) as con:
         current.create_view(con, hub.lake, contract, "published", head.load)
         keys = ", ".join(literal(str(s.folder / "keys.parquet")) for s in sweeps)
-        passes = f"read_parquet({literal(str(first.folder / 'passes.parquet'))})"
+        passes = changes.passed(first.folder / "passes.parquet")
         fresh = ", ".join("p." + quote(k) for k in contract.key)
         sure = first.complete and not first.verdict.counts.unkeyable
         gone = f"SELECT {key} FROM published ANTI JOIN read_parquet([{keys}]) USING ({key})"

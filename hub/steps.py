@@ -21,6 +21,7 @@ from ledger import loads, runs
 from ledger.runs import Run
 from quality import gate
 from quality.standardise import Delivery
+from quality.table_rules import Past
 from quality.verdict import Verdict
 from schemas.contract import Contract
 from schemas.errors import DeliveryHeld, HubError, Retry, SourceDamaged, StorageFull, Superseded
@@ -72,9 +73,16 @@ def judged(
             current=against,
             references={d: view_of(hub.lake, hub.contract(d)) for d in contract.references},
             docs=docs,
+            past=past(hub, contract, before=load),
             memory_mb=hub.settings.judge_memory_mb,
             load=load,
         )
+
+
+def past(hub: Hub, contract: Contract, *, before: int) -> Past:
+    """What rules about size, age and shape compare a delivery with: the hour, and the pulls before load `before` (0: all), newest first."""
+    loads = reversed([x for x in History(hub.lake, contract.dataset).loads() if not before or x.load < before])
+    return Past(hub.clock(), tuple((x.rows, x.counts.get("delivered", 0)) for x in loads if x.kind == "pull")[:100])
 
 
 def delivered(workdir: Path, manifest: landing.Manifest, verdict: Verdict) -> changes.Delivered:

@@ -74,7 +74,7 @@ def find(
     Raises:
         DeliveryHeld: too many deletions (`contract.limits.deleted`), or every key gone.
     """
-    passes = f"read_parquet({literal(str(delivered.passes))})"
+    passes = passed(delivered.passes)
     if rows_before == 0 and delivered.fit_for == load:
         return _first(con, lake, contract, delivered, load=load, run=run)
     key = ", ".join(quote(k) for k in contract.key)
@@ -105,6 +105,14 @@ def find(
         "NULL::BIGINT FROM gone"
     )
     return append(con, lake, contract, select, load=load, run=run, rows=rows, counts=counts, absent=absent)
+
+
+def passed(passes: Path) -> str:
+    """The relation of the rows that passed the gate: those of `passes`, but for those whose `_seq` stands in `left_out.parquet` beside it."""
+    everything, left_out = f"read_parquet({literal(str(passes))})", passes.with_name("left_out.parquet")
+    if not left_out.exists():
+        return everything
+    return f"(SELECT * FROM {everything} p ANTI JOIN read_parquet({literal(str(left_out))}) l USING (_seq))"
 
 
 def restore(

@@ -1,6 +1,7 @@
 """The rules a column yields: required, type, length, pattern, enum, range, unique, and what its data element demands.
 
-Ids are `<column>.<code>`. The element's codes are those of `schemas.expressions.checks`: checksum, code, future, ...
+Ids are `<column>.<code>`. The element's codes are those of `schemas.expressions.checks`: checksum, code, future, ... Of a text that an enum or a
+plain pattern allows, `control` is not asked as well. A decimal delivered finer than its column is `scale`, a warning: it was rounded.
 """
 
 import re
@@ -10,11 +11,13 @@ from datetime import date
 from typing import Any
 
 from lake.current import literal, quote
-from quality.rule import Expectation, Rule, Stage, Words, delivered, present, satisfy, unique
+from quality.rule import Expectation, Rule, Stage, Words, delivered, not_refused, present, satisfy, unique
 from schemas import expressions
 from schemas.contract import Column, Contract, Severity
 
 BLANKS = " \t\r\n\v\f\u00a0\u2002\u2003\u2009\u200b\u3000\ufeff"
+_PLAIN = re.compile(r"\^(?:(?:\[[\w-]+\]|[\w-]|\\d)(?:\{[\d,]+\}|[*+?])?)+\$")
+"""Patterns of whole texts out of listed letters and digits: what they allow has no control characters."""
 _TYPES = {
     "string": "文本", "integer": "整数", "number": "数值", "decimal": "数值", "date": "日期", "timestamp": "时间",
     "boolean": "是否",
@@ -29,16 +32,20 @@ def of_column(contract: Contract, column: Column, place: int, today: date) -> It
     """The rules of the contract's column number `place`."""
     yield from _presence(column)
     yield _readable(column, place)
+    if column.type == "decimal":
+        yield _scale(contract, column, place)
     own = {rule.kind: rule for rule in (*_length(column), *_pattern(column), *_enum(column), *_range(column))}
     for check in expressions.checks(column, quote(column.name), today=today):
+        if check.code == "control" and (column.enum or _PLAIN.fullmatch(column.pattern or "")):
+            continue
         words = _words(column, check.zh, check.en, "请对照标准核对", "check it against its standard")
-        rule = _rule(column, check.code, check.ok, words, severity=check.severity)
+        rule = _rule(column, check.code, check.ok, words, _of_element(column, check), severity=check.severity)
         own[check.code] = _both(column, own[check.code], rule) if check.code in own else rule
     yield from own.values()
     if column.unique and contract.key != (column.name,):
-        ok, expectation = unique((column.name,), "candidates")
+        ok = not_refused(f"{column.name}.unique", (column.name,))
         words = _words(column, "重复", "is not unique", "请核对并更正重复的值", "correct the repeated value")
-        yield _rule(column, "unique", ok, words, expectation, stage="set")
+        yield replace(_rule(column, "unique", ok, words, unique((column.name,)), stage="set"), once=True)
 
 
 def _presence(column: Column) -> Iterator[Rule]:
@@ -54,7 +61,16 @@ def _readable(column: Column, place: int) -> Rule:
     fault = f"无法读作{_TYPES[column.type]}", f"cannot be read as {column.type}"
     words = _words(column, *fault, "请按约定格式更正", "correct it to the agreed format")
     ok = f"{quote(column.name)} IS NOT NULL OR {text} IS NULL OR trim({text}, {literal(BLANKS)}) = ''"
-    return _rule(column, "type", ok, words, checked=f"{quote(column.name)} IS NOT NULL OR {text} <> ''")
+    return _rule(column, "type", ok, words, stage="text")
+
+
+def _scale(contract: Contract, column: Column, place: int) -> Rule:
+    """That no digit of the delivered number was rounded away."""
+    fault = f"小数多于 {column.scale} 位,已四舍五入", f"has more than {column.scale} decimals and was rounded"
+    words = _words(column, *fault, "请按约定精度报送,或商定提高精度", "deliver as agreed, or agree on a finer type")
+    whole = expressions.normalise(replace(column, type="number"), delivered(place), timezone=contract.source.timezone)
+    ok = f"{whole} = CAST({quote(column.name)} AS DOUBLE)"
+    return _rule(column, "scale", ok, words, severity="warning", stage="text")
 
 
 def _length(column: Column) -> Iterator[Rule]:
@@ -113,6 +129,14 @@ def _both(column: Column, stated: Rule, standard: Rule) -> Rule:
     """One rule of what contract and data element both say under one code."""
     ok = f"({stated.ok}) AND ({standard.ok})"
     return replace(stated, ok=ok, expectation=satisfy(ok, (column.name,)))
+
+
+def _of_element(column: Column, check: expressions.ElementCheck) -> Expectation | None:
+    """The expectation that tells the data element and what it demands."""
+    if column.element is None:
+        return None
+    kwargs = {"column": column.name, "element": column.element, "finding": check.code, "predicate": check.ok}
+    return Expectation("expect_values_of_data_element", kwargs)
 
 
 def _of_text(column: Column, kind: str, kwargs: Mapping[str, Any]) -> Expectation | None:

@@ -12,7 +12,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -24,11 +24,13 @@ from lake.hashing import of_values
 from quality import docs as data_docs
 from quality import drift
 from quality import judge as gx_judge
-from quality.rule import Rule
+from quality.reasons import reasons, result
+from quality.rule import present
 from quality.rules import rules, version
-from quality.sieve import Sifted, View, sift
+from quality.sieve import View, sift
 from quality.standardise import Delivery, create_view, delivered_hash, delivered_json, merged, standardise
-from quality.verdict import Counts, Reason, RuleResult, Verdict
+from quality.table_rules import Past
+from quality.verdict import Counts, Verdict
 from schemas.contract import Contract
 from schemas.errors import JudgeFailed
 
@@ -43,10 +45,14 @@ def judge(
     current: View,
     references: Mapping[str, View],
     docs: Path | None,
+    past: Past | None = None,
     memory_mb: int = 1024,
     load: int = 0,
 ) -> Verdict:
     """Judge a delivery; leave `passes.parquet`, `rejects.parquet`, `keys.parquet`, `verdict.json` and `gx.json` in `workdir`.
+
+    Where `left_out.parquet` stands beside the passes, it names the `_seq` of those rows in them that did not pass. `past` is what rules about
+    size, age and shape compare with.
 
     Each delivery is a landed file's name and its batches: the contract's source columns and `_row`. `current` makes a view of the dataset's
     live rows, `references[dataset]` one of another dataset's, under the name it is given. `load` is the number that passed rows are to bear.
@@ -65,7 +71,7 @@ def judge(
         if drift.keep_known(con, contract, fitting, current, of_values(contract), workdir / "standard-known.parquet"):
             create_view(con, contract, [workdir / "standard-known.parquet"])
         timer.lap("standardise")
-        sifted = sift(con, contract, compiled, current=current, references=references)
+        sifted = sift(con, contract, compiled, current=current, references=references, past=past)
         timer.lap("sieve")
         if not sifted.counts.balanced or sifted.counts.delivered != delivered:
             raise JudgeFailed(f"{contract.dataset}: rows do not add up: {sifted.counts}", todo="report this")
@@ -73,16 +79,16 @@ def judge(
         timer.lap("write")
         judged = [r for r in compiled if r.id not in sifted.unknown_references]
         judgement = gx_judge.count(con, contract.dataset, judged)
-        gx_judge.agree(contract.dataset, judgement.counts, sifted.judged)
+        gx_judge.agree(contract.dataset, judgement.counts | judgement.measures, sifted.judged | sifted.measures)
         timer.lap("judge")
-        results = tuple(_result(r, sifted) for r in compiled)
-        reasons = tuple(_reasons(con, contract, compiled, sifted, results, current))
+        results = tuple(result(r, sifted, judgement.alone) for r in compiled)
+        held = tuple(reasons(contract, compiled, sifted, results, had_rows=delivered > 0 or _has_rows(con, current)))
     verdict = Verdict(
         dataset=contract.dataset,
         contract_version=contract.version,
         rules_version=version(contract),
-        outcome="hold" if reasons else "publish",
-        reasons=reasons,
+        outcome="hold" if held else "publish",
+        reasons=held,
         counts=sifted.counts,
         rules=results,
         next_seq=first_seq + delivered,
@@ -136,84 +142,34 @@ def _clear(workdir: Path) -> None:
 
 
 def _write_rows(con: duckdb.DuckDBPyConnection, contract: Contract, workdir: Path, counts: Counts) -> bool:
-    """Leave the passes, rejects and keys; tell whether the passes are one standardised file whose every value shows what was delivered."""
+    """Leave the passes, rejects and keys; tell whether the passes are one standardised file whose every value shows what was delivered.
+
+    One standardised file is never written again: beside it stands which of its rows did not pass.
+    """
     columns = ", ".join(quote(c.name) for c in contract.columns)
-    key = ", ".join(quote(k) for k in contract.key)
-    keyed = " AND ".join(f"{quote(k)} IS NOT NULL" for k in contract.key)
+    key, keyed = ", ".join(quote(k) for k in contract.key), present(contract.key)
     texts = ", ".join(f"{quote(k)}::VARCHAR" for k in contract.key)
+    distinct = "DISTINCT" if con.execute("SELECT 1 FROM repeated LIMIT 1").fetchone() else ""
     tables = {
         "passes": f"SELECT {columns}, _seq, _hash, _file, _row FROM standard "
         "ANTI JOIN fates USING (_seq) ANTI JOIN rejected USING (_seq)",
         "rejects": f"SELECT CASE WHEN {keyed} THEN to_json([{texts}])::VARCHAR END AS _key, {delivered_hash(contract)} AS _hash, "
         f"_seq, _file, _row, reasons, {delivered_json(contract)} AS delivered FROM standard JOIN rejected USING (_seq)",
-        "keys": f"SELECT DISTINCT {key} FROM standard WHERE {keyed}",
+        "keys": f"SELECT {distinct} {key} FROM standard WHERE {keyed}",
     }
     files = list(workdir.glob("standard-*.parquet"))
-    whole = counts.passed == counts.delivered and len(files) == 1
-    if whole:
+    whole = counts.passed == counts.delivered
+    if len(files) == 1:
         (workdir / "passes.parquet").unlink(missing_ok=True)
         (workdir / "passes.parquet").hardlink_to(files[0])
-        tables.pop("passes")
+        del tables["passes"]
+        if not whole:
+            tables["left_out"] = "SELECT _seq FROM fates UNION SELECT _seq FROM rejected"
     for name, select in tables.items():
         file = workdir / f"{name}.parquet"
         con.execute(f"COPY ({select}) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)")
-    return whole and not con.execute("SELECT 1 FROM standard WHERE _raws IS NOT NULL LIMIT 1").fetchone()
-
-
-def _result(rule: Rule, sifted: Sifted) -> RuleResult:
-    measured = sifted.judged.get(rule.id, 0) if rule.kind == "rowCount" else sifted.unexpected[rule.id]
-    return RuleResult(
-        id=rule.id,
-        column=rule.columns[0] if len(rule.columns) == 1 else "",
-        kind=rule.kind,
-        severity=rule.severity,
-        dimension=rule.dimension,
-        checked=measured if rule.kind == "rowCount" else sifted.checked.get(rule.id, 0),
-        unexpected=sifted.unexpected[rule.id],
-        passed=gx_judge.within(rule.limit or ("mustBe", 0), measured) and rule.id not in sifted.unknown_references,
-        zh=rule.words.zh,
-        en=rule.words.en,
-        fix_zh=rule.words.fix_zh,
-        fix_en=rule.words.fix_en,
-    )
-
-
-def _reasons(
-    con: duckdb.DuckDBPyConnection,
-    contract: Contract,
-    compiled: Sequence[Rule],
-    sifted: Sifted,
-    results: Sequence[RuleResult],
-    current: View,
-) -> Iterator[Reason]:
-    """Why the delivery must not be published; nothing if it may."""
-    counts = sifted.counts
-    if contract.source.sync == "snapshot" and not counts.delivered and _has_rows(con, current):
-        yield Reason("empty", "本次报送为空,而已有数据", "empty delivery of a source that had rows")
-    if contract.drift.types == "stop":
-        yield from (
-            _unreadable(r, result)
-            for r, result in zip(compiled, results, strict=True)
-            if r.kind == "type" and result.unexpected
-        )
-    if counts.rejected > contract.limits.rejected * counts.delivered:
-        yield _too_many(counts, contract.limits.rejected)
-    for rule, result in zip(compiled, results, strict=True):
-        if rule.severity == "error" and rule.limit is not None and not result.passed:
-            measured = result.checked if rule.kind == "rowCount" else result.unexpected
-            yield Reason(rule.id, f"{rule.words.zh}({measured})", f"{rule.words.en} ({measured})")
-        if rule.severity == "error" and rule.id in sifted.unknown_references and rule.reference:
-            name = rule.reference[0]
-            yield Reason(rule.id, f"被引用的数据集 {name} 尚无数据", f"the referenced dataset {name} has no rows yet")
-
-
-def _unreadable(rule: Rule, result: RuleResult) -> Reason:
-    return Reason(rule.id, f"{rule.words.zh}({result.unexpected})", f"{rule.words.en} ({result.unexpected})")
-
-
-def _too_many(counts: Counts, limit: float) -> Reason:
-    zh = f"{counts.delivered} 条中有 {counts.rejected} 条不合格,超过 {limit:.0%}"
-    return Reason("rejected", zh, f"{counts.rejected} of {counts.delivered} rows rejected, more than {limit:.0%}")
+    shown = con.execute("SELECT 1 FROM respelt LIMIT 1").fetchone() is None
+    return whole and len(files) == 1 and shown
 
 
 def _has_rows(con: duckdb.DuckDBPyConnection, current: View) -> bool:

@@ -1,7 +1,11 @@
-"""Our one expectation: `expect_rows_to_satisfy`, an SQL predicate over a row.
+"""Our own expectations, made on first use since the import of Great Expectations takes seconds.
 
-Why not `UnexpectedRowsExpectation`: it runs a query per rule and brings rows home; this one is a summand in the single query that Great
-Expectations bundles its counts into, and brings home a number. Classes are made on first use since the import takes seconds.
+    expect_rows_to_satisfy          an SQL predicate over a row
+    expect_values_of_data_element   the same, of what a data element demands of a column (a citizen ID's check character, ...)
+    expect_measure_to_be_between    an SQL scalar over the whole table
+
+Why not `UnexpectedRowsExpectation`: it runs a query per rule and brings rows home; the first is a summand in the single query that Great
+Expectations bundles its counts into, and brings home a number.
 """
 
 from functools import cache
@@ -17,7 +21,7 @@ def register() -> None:
     from great_expectations.core.metric_function_types import MetricPartialFunctionTypes
     from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
     from great_expectations.expectations.expectation import BatchExpectation
-    from great_expectations.expectations.metrics.metric_provider import metric_partial
+    from great_expectations.expectations.metrics.metric_provider import metric_partial, metric_value
     from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 
     sa = sqlalchemy()
@@ -65,3 +69,54 @@ def register() -> None:
                 "unexpected_percent": 100 * broken / max(rows, 1),
             }
             return {"success": broken == 0, "result": result}
+
+    class ExpectValuesOfDataElement(ExpectRowsToSatisfy):  # type: ignore[misc, valid-type, unused-ignore]
+        """Expect a column's values to be what its data element demands: `finding` names the demand, as `checksum` of DE01001."""
+
+        column: str
+        element: str
+        finding: str
+        success_keys: ClassVar[tuple[str, ...]] = ("predicate", "element", "finding")
+
+    class TableMeasure(TableMetricProvider):  # type: ignore[misc, unused-ignore]
+        """What an SQL scalar comes to; None where there is nothing to measure."""
+
+        metric_name = "table.measure"
+        value_keys = ("measure",)
+
+        @metric_value(engine=SqlAlchemyExecutionEngine)  # type: ignore[untyped-decorator, unused-ignore]
+        def _sqlalchemy(
+            cls,  # noqa: N805 - GX makes class methods of these
+            execution_engine: Any,
+            metric_domain_kwargs: Any,  # noqa: ARG002
+            metric_value_kwargs: Any,
+            metrics: Any,  # noqa: ARG002
+            runtime_configuration: Any,  # noqa: ARG002
+        ) -> Any:
+            measure = sa.literal_column(metric_value_kwargs["measure"])
+            found = execution_engine.execute_query(sa.select(measure)).scalar()
+            return None if found is None else float(found)
+
+    class ExpectMeasureToBeBetween(BatchExpectation):  # type: ignore[misc, unused-ignore]
+        """Expect an SQL scalar to lie between two bounds; where there is nothing to measure, it does."""
+
+        measure: str
+        min_value: float | None = None
+        max_value: float | None = None
+        strict_min: bool = False
+        strict_max: bool = False
+        metric_dependencies: ClassVar[tuple[str, ...]] = ("table.measure",)
+        success_keys: ClassVar[tuple[str, ...]] = ("measure", "min_value", "max_value", "strict_min", "strict_max")
+
+        def _validate(
+            self,
+            metrics: dict[str, Any],
+            runtime_configuration: Any = None,  # noqa: ARG002
+            execution_engine: Any = None,  # noqa: ARG002
+        ) -> dict[str, Any]:
+            found, low, high = metrics["table.measure"], self.min_value, self.max_value
+            good = found is None or not (
+                (low is not None and (found <= low if self.strict_min else found < low))
+                or (high is not None and (found >= high if self.strict_max else found > high))
+            )
+            return {"success": good, "result": {"observed_value": found}}

@@ -3,12 +3,13 @@
 1. An ephemeral context (nothing on disk, no usage statistics) is given the gate's DuckDB session.
 2. The rules of each stage become an expectation suite over that stage's table and are validated.
 3. Results are asked for without sample values; what is kept is success and counts.
-4. An expectation that raised is neither a pass nor a failure: the run stops. So does a count that differs from the sieve's.
+4. An expectation that raised is neither a pass nor a failure: the run stops. So does a count or a measure that differs from the sieve's.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from math import isclose
 from typing import Any
 
 import duckdb
@@ -28,10 +29,15 @@ _KEPT = (
 
 @dataclass(frozen=True)
 class Judgement:
-    """Great Expectations' results: `results` is the whole suite's validation result, stripped; `counts` is by rule id."""
+    """Great Expectations' results: `results` is the whole suite's validation result, stripped; the rest is by rule id.
+
+    `counts` are unexpected rows, `measures` what measuring rules found, `alone` the results of plain expectations.
+    """
 
     results: Any
     counts: dict[str, int]
+    measures: dict[str, float | None] = field(default_factory=dict)
+    alone: dict[str, tuple[bool, int, int]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The results as plain JSON values."""
@@ -51,17 +57,43 @@ def count(con: duckdb.DuckDBPyConnection, dataset: str, rules: Sequence[Rule]) -
             if here := [r for r in rules if r.stage == stage]:
                 results += _validate(gx, context, source, f"{dataset}.{stage}", stage, here)
     by_id = {r.expectation_config.meta["rule"]: r for r in results}
-    kept = [_stripped(by_id[rule.id], rule) for rule in rules]
-    return Judgement(_whole(dataset, kept), {rule.id: _count(by_id[rule.id]) for rule in rules})
+    judgement = Judgement(
+        None,
+        {r.id: _count(by_id[r.id]) for r in rules if r.of_rows},
+        {r.id: _measure(by_id[r.id]) for r in rules if r.measure},
+        {r.id: _alone(by_id[r.id]) for r in rules if r.alone},
+    )
+    (delivered,) = con.execute("SELECT count(*) FROM standard").fetchone() or (0,)
+    kept = [_stripped(by_id[rule.id], rule, delivered) for rule in rules]
+    return replace(judgement, results=_whole(dataset, kept))
 
 
-def agree(dataset: str, judged: Mapping[str, int], sifted: Mapping[str, int]) -> None:
-    """Nothing, if both counted the same for every rule.
+def suite(dataset: str, rules: Sequence[Rule]) -> Any:
+    """The rules as one expectation suite of Great Expectations, for who works with it elsewhere."""
+    gx = quietly_imported()
+    gx_parts.register()
+    return gx.ExpectationSuite(dataset, expectations=[_expectation(r) for r in rules])
+
+
+def unknown_expectations(rules: Sequence[Rule]) -> dict[str, str]:
+    """Which rules' expectations Great Expectations does not know or take, by id, and why."""
+    wrong = {}
+    for rule in rules:
+        quietly_imported()
+        try:
+            _expectation(rule)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the contract's arguments made it
+            wrong[rule.id] = f"{rule.expectation.type}: {str(error).splitlines()[0]}"
+    return wrong
+
+
+def agree(dataset: str, judged: Mapping[str, float | None], sifted: Mapping[str, float | None]) -> None:
+    """Nothing, if both found the same for every rule.
 
     Raises:
         JudgeFailed: naming each rule they disagree on.
     """
-    apart = [name for name in sifted if judged.get(name) != sifted[name]]
+    apart = [name for name in sifted if name not in judged or not _same(judged[name], sifted[name])]
     if apart or judged.keys() != sifted.keys():
         shown = "; ".join(f"{n}: judge {judged.get(n)}, sieve {sifted[n]}" for n in apart)
         raise JudgeFailed(
@@ -70,7 +102,11 @@ def agree(dataset: str, judged: Mapping[str, int], sifted: Mapping[str, int]) ->
         )
 
 
-def within(limit: tuple[str, float], value: int) -> bool:
+def _same(one: float | None, other: float | None) -> bool:
+    return one == other or (one is not None and other is not None and isclose(one, other, rel_tol=1e-9, abs_tol=1e-9))
+
+
+def within(limit: tuple[str, float], value: float) -> bool:
     """Whether a count keeps an ODCS limit.
 
     >>> within(("mustBeLessThan", 5), 4), within(("mustNotBe", 4), 4)
@@ -142,14 +178,39 @@ def _expectation(rule: Rule) -> Any:
 
 
 def _count(result: Any) -> int:
+    return int(result.result.get("unexpected_count") or 0)
+
+
+def _measure(result: Any) -> float | None:
+    found = result.result.get("observed_value")
+    return None if found is None else float(found)
+
+
+def _alone(result: Any) -> tuple[bool, int, int]:
+    """Success, unexpected rows and rows looked at; of an expectation that counts no rows it is one of one."""
     found = result.result
-    return int(found.get("unexpected_count", found.get("observed_value")) or 0)
+    looked = int(found.get("element_count") or 1) - int(found.get("missing_count") or 0)
+    return bool(result.success), int(found.get("unexpected_count", not result.success) or 0), looked
 
 
-def _stripped(result: Any, rule: Rule) -> Any:
-    """The result with nothing but counts, and success as the rule's limit has it."""
-    result.result = {k: v for k, v in result.result.items() if k in _KEPT}
-    result.success = within(rule.limit or ("mustBe", 0), _count(result))
+def _stripped(result: Any, rule: Rule, delivered: int) -> Any:
+    """The result with nothing but counts, and success as the rule's limit has it.
+
+    A text rule was asked of few rows, for no other can break it; it holds of all that were delivered.
+    """
+    found, measured = _count(result), _measure(result) if rule.measure else None
+    kept = {k: v for k, v in result.result.items() if k in _KEPT and (rule.of_rows or k != "observed_value")}
+    if rule.measure:
+        kept["observed_value"] = measured
+    if rule.stage == "text" and delivered:
+        kept |= {"element_count": delivered, "unexpected_percent": 100 * found / delivered}
+    result.result = kept
+    if rule.measure:
+        result.success = measured is None or rule.limit is None or within(rule.limit, measured)
+    elif rule.of_rows:
+        bound = kept.get("element_count", 0) - kept.get("missing_count", 0)
+        share = 100 * found / max(bound, 1) if rule.percent else found
+        result.success = within(rule.limit or ("mustBe", 0), share)
     return result
 
 

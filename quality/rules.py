@@ -4,21 +4,24 @@
 2. Columns yield theirs (`quality.columns`), under `<column>.<code>`.
 3. The contract's quality sections yield the rest (`quality.stated`), under the ids given there.
 4. With `drift: {columns: quarantine}` two more set drifted rows aside (`quality.drift`).
-5. What cannot be evaluated, or stands twice, is refused before any row is seen.
+5. The contract's `rules` property gives a rule of any of these another severity, or a threshold.
+6. What cannot be evaluated, or stands twice, is refused before any row is seen.
 """
 
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 
 from lake.current import quote
 from quality import drift
 from quality.columns import of_column
+from quality.judge import unknown_expectations
 from quality.predicates import unevaluable
-from quality.rule import Rule, Words, present, satisfy, unique
+from quality.rule import Rule, Words, not_refused, present, satisfy, unique
 from quality.stated import stated
-from schemas.contract import Contract
+from schemas.contract import Contract, Judging
 from schemas.errors import ContractInvalid, Problem
 
 
@@ -34,13 +37,13 @@ def rules(contract: Contract, *, today: date) -> tuple[Rule, ...]:
     problems += _unevaluable(contract, found)
     if problems:
         raise ContractInvalid(problems)
-    return (*found, *drift.rules(contract))
+    return tuple(found)
 
 
 def version(contract: Contract) -> str:
     """A short name of the rules' content, the same every day: rows set aside under it need no second look under it."""
-    found = (*_compiled(contract, date(2000, 1, 1)), *drift.rules(contract))
-    parts = [(r.id, r.ok, r.severity, r.limit, r.reference) for r in found]
+    found = _compiled(contract, date(2000, 1, 1))
+    parts = [(r.id, r.ok, r.severity, r.limit, r.reference, r.measure) for r in found]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
 
@@ -48,7 +51,12 @@ def _compiled(contract: Contract, today: date) -> list[Rule]:
     found = [_key_missing(contract), _key_duplicate(contract)]
     for place, column in enumerate(contract.columns):
         found += drift.adapted(contract, of_column(contract, column, place, today))
-    return [*found, *stated(contract)]
+    found += [*stated(contract), *drift.rules(contract)]
+    return [_judged(rule, contract.judging.get(rule.id, Judging())) for rule in found]
+
+
+def _judged(rule: Rule, judging: Judging) -> Rule:
+    return replace(rule, severity=judging.severity or rule.severity, threshold=judging.threshold)
 
 
 def _unevaluable(contract: Contract, found: list[Rule]) -> Iterator[Problem]:
@@ -59,8 +67,12 @@ def _unevaluable(contract: Contract, found: list[Rule]) -> Iterator[Problem]:
             "schema.properties", f"{', '.join(twice)}: SQL does not tell case apart", "birth_date, birthplace"
         )
         return
+    ids = {r.id for r in found}
+    for name in contract.judging.keys() - ids:
+        yield Problem(f"customProperties.rules.{name}", "there is no such rule", f"one of {', '.join(sorted(ids))}")
     columns = ["_raws VARCHAR[]", *(f"{quote(c.name)} {c.sql_type}" for c in contract.columns)]
-    wrong = unevaluable(", ".join(columns), {r.id: r.ok for r in found if r.stage == "row"})
+    predicates = {r.id: r.ok for r in found if r.stage in ("row", "text") and r.kind != "drift"}
+    wrong = unevaluable(", ".join(columns), predicates) | unknown_expectations([r for r in found if r.alone])
     for name, why in wrong.items():
         yield Problem(f"quality.{name}", f"cannot be evaluated: {why}", "pattern: '^[0-9]{6}$', minimum: 0")
 
@@ -82,5 +94,7 @@ def _key_duplicate(contract: Contract) -> Rule:
         f"records of one file have the same key ({', '.join(contract.key)}) and differ",
         "请确认哪一条正确,删除其余记录后重新报送", "decide which record is right, delete the others and deliver again",
     )  # fmt: skip
-    ok, expectation = unique(contract.key, "contenders")
-    return Rule("key.duplicate", "key", contract.key, ok, words, expectation, dimension="uniqueness", stage="key")
+    ok = not_refused("key.duplicate", contract.key)
+    return Rule(
+        "key.duplicate", "key", contract.key, ok, words, unique(contract.key), dimension="uniqueness", stage="key", once=True
+    )  # fmt: skip

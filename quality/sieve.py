@@ -1,10 +1,12 @@
 """Each delivered row's fate, by the rules' predicates over the table `standard`.
 
-1. Row rules: `faults` holds, for each row that breaks any, the numbers of the rules broken.
+1. Row rules: `faults` holds, for each row that breaks any, the numbers of the rules broken. Rules that only a value unlike its delivered text can
+   break are asked of such rows alone (`respelt`).
 2. Keys: of the rows with a key, only those of the last file that has the key compete for it; those of earlier files are *superseded*.
    Of competing rows with one payload the first is kept, the others are *duplicates*. If more than one payload is left, all of
    them break `key.duplicate`. `contenders` is what competed.
 3. Set rules: over `candidates`, the table as it would be: current's rows that stay (their `_seq` is NULL here), and the rows that passed so far.
+   Values that repeat, or that a reference does not know, are sought first; as a rule there are none, and no row need be looked at again.
 4. A row that broke a rejecting rule is *rejected*, with all such rules as reasons; what is left has *passed*.
 
 A key whose new row is rejected keeps its last good row, so that row stays among the candidates. In a snapshot, current's rows that were
@@ -12,33 +14,37 @@ not delivered are leaving and do not stay, unless an unkeyable row suspends dele
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import duckdb
 
 from lake.current import literal, quote
-from quality.rule import Rule, Stage, delivered
+from quality import table_rules
+from quality.rule import Rule, Stage, delivered, present, refused
 from quality.standardise import delivered_json
-from quality.stated import reference_table
+from quality.table_rules import Past
 from quality.verdict import Counts
 from schemas.contract import Contract
 from schemas.errors import ContractInvalid, Problem, SourceMissing
 
 View = Callable[[duckdb.DuckDBPyConnection, str], None]
-TABLES: dict[Stage, str] = {"row": "standard", "key": "contenders", "set": "candidates"}
+TABLES: dict[Stage, str] = {"row": "standard", "text": "respelt", "key": "contenders", "set": "candidates"}
 
 
 @dataclass(frozen=True)
 class Sifted:
     """The split's counts.
 
-    `judged` is by rule id what the judge must find: unexpected rows of the stage's table (rows at all for `rowCount`).
-    `unexpected` counts delivered rows only, `checked` those that the rule had something to say of.
+    `judged` is by rule id what the judge must find: unexpected rows of the stage's table. `measures` is the same of rules that measure
+    (None: nothing to compare with). `unexpected` counts delivered rows only, `standing` published rows that stay,
+    `checked` the delivered rows that the rule had something to say of.
     """
 
     counts: Counts
     judged: dict[str, int]
+    measures: dict[str, float | None]
     unexpected: dict[str, int]
+    standing: dict[str, int]
     checked: dict[str, int]
     unknown_references: tuple[str, ...]
 
@@ -50,55 +56,238 @@ def sift(
     *,
     current: View,
     references: Mapping[str, View],
+    past: Past | None = None,
 ) -> Sifted:
-    """Split `standard`; leaves tables `faults` (_seq, rule numbers), `fates` (superseded, duplicate), `rejected` (_seq, reasons), `candidates`.
+    """Split `standard`; leaves tables `faults` (_seq, rule numbers), `fates` (superseded, duplicate), `rejected` (_seq, reasons), view `candidates`.
 
     Raises:
         ContractInvalid: a predicate cannot be evaluated over the rows.
         SourceMissing: a referenced dataset is not known.
     """
-    numbered = dict(enumerate(rules))
+    it = _Sieve(con, contract, rules)
     con.execute("CREATE TABLE faults (_seq BIGINT, rules INTEGER[])")
-    _find_faults(con, numbered, "row")
-    _settle_keys(con, contract)
-    _find_faults(con, numbered, "key")
-    unknown = _prepare_sets(con, contract, rules, current, references)
-    _find_faults(con, {n: r for n, r in numbered.items() if r.id not in unknown}, "set")
-    _reject(con, rules)
-    broken = _by_rule(con, numbered)
-    return Sifted(
-        counts=_counts(con),
-        judged={r.id: _judged(con, r, broken) for r in rules if r.id not in unknown},
-        unexpected=broken,
-        checked=_checked(con, [r for r in rules if r.id not in unknown]),
-        unknown_references=unknown,
-    )
+    con.execute("CREATE VIEW respelt AS SELECT * FROM standard WHERE _raws IS NOT NULL")
+    delivered_rows = it.count_rows()
+    it.find_faults("row")
+    it.find_faults("text")
+    it.settle_keys()
+    it.find_faults("key")
+    it.prepare_sets(current, references, past)
+    it.find_faults("set")
+    it.reject()
+    return it.outcome(delivered_rows)
 
 
-def _find_faults(con: duckdb.DuckDBPyConnection, numbered: Mapping[int, Rule], stage: Stage) -> None:
-    """Add the stage's rows that break a rule. Counts come first: in one pass they are cheap, and most rules are broken by no row."""
-    here = {n: r for n, r in numbered.items() if r.stage == stage and r.ok != "TRUE"}
-    try:
-        found = _broken(con, here, stage)
-        broken = {n: r for n, r in here.items() if n in found}
-        if broken:
-            cases = ", ".join(f"CASE WHEN ({r.ok}) IS FALSE THEN {n} END" for n, r in broken.items())
-            any_of = " OR ".join(f"({r.ok}) IS FALSE" for r in broken.values())
-            con.execute(
-                f"INSERT INTO faults SELECT _seq, list_filter([{cases}], lambda n: n IS NOT NULL) FROM {TABLES[stage]} "
-                f"WHERE ({any_of}) AND _seq IS NOT NULL"
-            )
-    except duckdb.Error as error:
-        raise ContractInvalid([_culprit(con, list(here.values()), error)]) from None
+@dataclass
+class _Sieve:
+    """One split on its way. `quiet` are the rules that no row can break, `unknown` those whose referenced dataset has no rows yet."""
 
+    con: duckdb.DuckDBPyConnection
+    contract: Contract
+    rules: Sequence[Rule]
+    checked: dict[str, int] = field(default_factory=dict)
+    quiet: set[str] = field(default_factory=set)
+    unknown: list[str] = field(default_factory=list)
 
-def _broken(con: duckdb.DuckDBPyConnection, rules: Mapping[int, Rule], stage: Stage) -> set[int]:
-    """The numbers of the rules that some row breaks."""
-    if not rules:
-        return set()
-    sums = ", ".join(f"bool_or(({r.ok}) IS FALSE)" for r in rules.values())
-    row = con.execute(f"SELECT {sums} FROM {TABLES[stage]}").fetchone() or ()
-    return {n for n, broken in zip(rules, row, strict=True) if broken}
+    def of(self, *stages: Stage) -> dict[int, Rule]:
+        """The stages' rules over rows, by number."""
+        return {n: r for n, r in enumerate(self.rules) if r.stage in stages and r.of_rows}
+
+    def count_rows(self) -> int:
+        """The delivered rows; notes how many each of their rules has something to say of."""
+        here = self.of("row", "text").values()
+        asked = list(dict.fromkeys(r.checked for r in here))
+        sums = ", ".join(["count(*)", *(f"count(CASE WHEN {one} THEN 1 END)" for one in asked)])
+        total, *found = self.con.execute(f"SELECT {sums} FROM standard").fetchone() or (0,)
+        counts = dict(zip(asked, found, strict=True))
+        self.checked |= {r.id: counts[r.checked] for r in here}
+        return int(total)
+
+    def find_faults(self, stage: Stage) -> None:
+        """Add the stage's rows that break a rule. Which rules are broken comes first: in one pass it is cheap, and most are by no row."""
+        here = {n: r for n, r in self.of(stage).items() if r.id not in self.quiet}
+        try:
+            found = self._broken(here, stage)
+            self.quiet |= {r.id for n, r in here.items() if n not in found}
+            broken = {n: r for n, r in here.items() if n in found}
+            if broken:
+                cases = ", ".join(f"CASE WHEN ({r.ok}) IS FALSE THEN {n} END" for n, r in broken.items())
+                any_of = " OR ".join(f"({r.ok}) IS FALSE" for r in broken.values())
+                self.con.execute(
+                    f"INSERT INTO faults SELECT _seq, list_filter([{cases}], lambda n: n IS NOT NULL) FROM {TABLES[stage]} "
+                    f"WHERE ({any_of}) AND _seq IS NOT NULL"
+                )
+        except duckdb.Error as error:
+            raise ContractInvalid([_culprit(self.con, list(here.values()), error)]) from None
+
+    def _broken(self, rules: Mapping[int, Rule], stage: Stage) -> set[int]:
+        """The numbers of the rules that some row breaks; of those with a table of refused values it is known that one does."""
+        asked = {n: r for n, r in rules.items() if not (r.once or r.reference)}
+        found = rules.keys() - asked
+        if asked:
+            sums = ", ".join(f"bool_or(({r.ok}) IS FALSE)" for r in asked.values())
+            row = self.con.execute(f"SELECT {sums} FROM {TABLES[stage]}").fetchone() or ()
+            found |= {n for n, broken in zip(asked, row, strict=True) if broken}
+        return found
+
+    def settle_keys(self) -> None:
+        """Table `fates` (only superseded and duplicate rows stand in it) and view `contenders`.
+
+        Windows run over repeated keys only. The payload is the hash of the values, and of the delivered text where a value was unreadable.
+        """
+        key, keyed = ", ".join(quote(k) for k in self.contract.key), present(self.contract.key)
+        self.con.execute(
+            f"CREATE TABLE repeated AS SELECT {key} FROM standard WHERE {keyed} GROUP BY ALL HAVING count(*) > 1"
+        )
+        if not _one(self.con, "SELECT count(*) FROM repeated"):
+            self.con.execute("CREATE TABLE fates (_seq BIGINT, fate VARCHAR)")
+            self.con.execute(f"CREATE VIEW contenders AS SELECT * FROM standard WHERE {keyed}")
+            self._refuse(next(r for r in self.rules if r.stage == "key"), f"SELECT {key} FROM repeated")
+            return
+        unread = " OR ".join(
+            f"{quote(c.name)} IS NULL AND {delivered(i)} IS NOT NULL" for i, c in enumerate(self.contract.columns)
+        )
+        self.con.execute(
+            f"CREATE TABLE fates AS WITH rivals AS (SELECT _seq, _part, {key}, "
+            f"CASE WHEN {unread} THEN {delivered_json(self.contract)} ELSE CAST(_hash AS VARCHAR) END AS payload "
+            f"FROM standard SEMI JOIN repeated USING ({key})), "
+            f"placed AS (SELECT _seq, _part = max(_part) OVER (PARTITION BY {key}) AS last, "
+            f"row_number() OVER (PARTITION BY {key}, _part, payload ORDER BY _seq) AS copy FROM rivals) "
+            "SELECT _seq, CASE WHEN last THEN 'duplicate' ELSE 'superseded' END AS fate FROM placed WHERE NOT last OR copy > 1"
+        )
+        self.con.execute(f"CREATE VIEW contenders AS SELECT * FROM standard ANTI JOIN fates USING (_seq) WHERE {keyed}")
+        still = f"SELECT {key} FROM contenders SEMI JOIN repeated USING ({key}) GROUP BY ALL HAVING count(*) > 1"
+        self._refuse(next(r for r in self.rules if r.stage == "key"), still)
+
+    def prepare_sets(self, current: View, references: Mapping[str, View], past: Past | None) -> None:
+        """View `candidates`, the values that its rules refuse, and what its measures look at."""
+        everything = [r for r in self.rules if r.stage == "set"]
+        if not everything:
+            return
+        self.con.execute(f"CREATE VIEW passing AS SELECT * FROM contenders {self._without_rejected()}")
+        names = ", ".join(map(quote, dict.fromkeys(c for r in everything for c in r.columns)))
+        columns = f"{', ' if names else ''}{names}"
+        current(self.con, "_current")
+        self.con.execute(
+            f"CREATE TABLE staying AS SELECT NULL::BIGINT AS _seq{columns} FROM _current {self._staying()}"
+        )
+        self.con.execute(
+            f"CREATE VIEW candidates AS SELECT _seq{columns} FROM passing UNION ALL SELECT _seq{columns} FROM staying"
+        )
+        measuring = [r for r in everything if r.measure]
+        if measuring:
+            table_rules.prepare(self.con, self.contract, measuring, past, published="_current")
+        for rule in self.of("set").values():
+            if rule.reference:
+                self._refuse_unknown(rule, references)
+            elif rule.once:
+                key, there = ", ".join(map(quote, rule.columns)), present(rule.columns)
+                self._refuse(rule, f"SELECT {key} FROM candidates WHERE {there} GROUP BY ALL HAVING count(*) > 1")
+
+    def _without_rejected(self) -> str:
+        """The join that leaves out the rows that a rule has rejected so far; nothing where there is none."""
+        rejecting = ", ".join(str(n) for n, r in enumerate(self.rules) if r.rejects)
+        faulty = f"SELECT _seq FROM faults WHERE list_has_any(rules, [{rejecting}])"
+        self.con.execute(f"CREATE TABLE faulty AS {faulty}")
+        return "ANTI JOIN faulty USING (_seq)" if _one(self.con, "SELECT count(*) FROM faulty") else ""
+
+    def _staying(self) -> str:
+        """The joins that leave the rows of current which the delivery will not replace or end."""
+        key = ", ".join(quote(k) for k in self.contract.key)
+        replaced = f"ANTI JOIN passing USING ({key})"
+        unkeyable = f"SELECT count(*) FROM standard WHERE NOT ({present(self.contract.key)})"
+        if self.contract.source.sync != "snapshot" or _one(self.con, unkeyable):
+            return replaced
+        return f"{replaced} SEMI JOIN standard USING ({key})"
+
+    def _refuse(self, rule: Rule, values: str) -> None:
+        """Table `refused(rule)`, of these values; without any no row breaks the rule."""
+        table = quote(refused(rule.id))
+        self.con.execute(f"CREATE TABLE {table} AS {values}")
+        if not _one(self.con, f"SELECT count(*) FROM {table}"):
+            self.quiet.add(rule.id)
+
+    def _refuse_unknown(self, rule: Rule, references: Mapping[str, View]) -> None:
+        """The candidates' values that the referenced dataset does not have; if it has no rows at all, the rule cannot be judged."""
+        dataset, to = rule.reference or ("", "")
+        if dataset not in references:
+            what = f"{self.contract.dataset}: rule {rule.id} refers to dataset {dataset}, which the hub does not have"
+            raise SourceMissing(what, todo=f"hub contract apply the contract of {dataset}, or take the rule out")
+        view, column = quote(f"_referenced_{rule.id}"), quote(rule.columns[0])
+        references[dataset](self.con, f"_referenced_{rule.id}")
+        if self.con.execute(f"SELECT 1 FROM {view} LIMIT 1").fetchone() is None:
+            self.unknown.append(rule.id)
+            self.quiet.add(rule.id)
+            return
+        known = f"SELECT {quote(to)} AS {column} FROM {view}"
+        self._refuse(
+            rule,
+            f"SELECT DISTINCT {column} FROM candidates ANTI JOIN ({known}) USING ({column}) WHERE {column} IS NOT NULL",
+        )
+
+    def reject(self) -> None:
+        """Table `rejected`: the rows set aside with the ids of the rules they broke, in rule order."""
+        ids = ", ".join(f"({n}, {literal(r.id)})" for n, r in enumerate(self.rules) if r.rejects)
+        self.con.execute(
+            f"CREATE TABLE rejected AS WITH names(rule, id) AS (VALUES {ids}), "
+            "broken AS (SELECT _seq, unnest(rules) AS rule FROM faults ANTI JOIN fates USING (_seq)) "
+            "SELECT _seq, list(id ORDER BY rule) AS reasons FROM broken JOIN names USING (rule) GROUP BY _seq"
+        )
+
+    def outcome(self, delivered_rows: int) -> Sifted:
+        """The counts of it all."""
+        found = dict(
+            self.con.execute(
+                "SELECT rule, count(*) FROM (SELECT unnest(rules) AS rule FROM faults) GROUP BY 1"
+            ).fetchall()
+        )
+        broken = {r.id: found.get(n, 0) for n, r in enumerate(self.rules)}
+        known = [r for r in self.rules if r.id not in self.unknown and not r.alone]
+        judged = {r.id: self._judged(r, broken) for r in known if not r.measure}
+        return Sifted(
+            counts=self._counts(delivered_rows),
+            judged=judged,
+            measures={r.id: self._measured(r) for r in known if r.measure},
+            unexpected=broken,
+            standing={r.id: judged[r.id] - broken[r.id] for r in known if r.stage == "set" and r.of_rows},
+            checked=self._all_checked(broken),
+            unknown_references=tuple(self.unknown),
+        )
+
+    def _counts(self, total: int) -> Counts:
+        fates = dict(self.con.execute("SELECT fate, count(*) FROM fates GROUP BY 1").fetchall())
+        rejected = _one(self.con, "SELECT count(*) FROM rejected")
+        return Counts(
+            delivered=total,
+            passed=_one(
+                self.con, "SELECT count(*) FROM standard ANTI JOIN fates USING (_seq) ANTI JOIN rejected USING (_seq)"
+            ),
+            rejected=rejected,
+            duplicates=fates.get("duplicate", 0),
+            superseded=fates.get("superseded", 0),
+            unkeyable=_one(self.con, "SELECT count(*) FROM rejected WHERE list_contains(reasons, 'key.missing')"),
+        )
+
+    def _judged(self, rule: Rule, broken: Mapping[str, int]) -> int:
+        if rule.stage != "set" or rule.id in self.quiet:
+            return broken[rule.id]
+        return _one(self.con, f"SELECT count(*) FROM candidates WHERE ({rule.ok}) IS FALSE")
+
+    def _measured(self, rule: Rule) -> float | None:
+        row = self.con.execute(f"SELECT {rule.measure}").fetchone()
+        return None if row is None or row[0] is None else float(row[0])
+
+    def _all_checked(self, broken: Mapping[str, int]) -> dict[str, int]:
+        """What each rule had something to say of: of text rules the values that are there or were unreadable."""
+        found = dict(self.checked)
+        found |= {r.id: found[r.id] + broken[r.id] for r in self.of("text").values() if r.kind == "type"}
+        for stage in ("key", "set"):
+            here = [r for r in self.of(stage).values() if r.id not in self.unknown]
+            if here:
+                sums = ", ".join(f"count(CASE WHEN {r.checked} THEN 1 END)" for r in here)
+                row = self.con.execute(f"SELECT {sums} FROM {TABLES[stage]} WHERE _seq IS NOT NULL").fetchone() or ()
+                found |= {r.id: n for r, n in zip(here, row, strict=True)}
+        return found
 
 
 def _culprit(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], error: duckdb.Error) -> Problem:
@@ -112,133 +301,6 @@ def _culprit(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], error: duckd
                 f"quality.{rule.id}", wrong, "a predicate that is true, false or NULL for any value: TRY_CAST"
             )
     raise error
-
-
-def _settle_keys(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    """Table `fates` (only superseded and duplicate rows stand in it) and view `contenders`.
-
-    Windows run over repeated keys only. The payload is the hash of the values, and of the delivered text where a value was unreadable.
-    """
-    key = ", ".join(quote(k) for k in contract.key)
-    unread = " OR ".join(
-        f"{quote(c.name)} IS NULL AND {delivered(i)} IS NOT NULL" for i, c in enumerate(contract.columns)
-    )
-    con.execute(
-        f"CREATE TABLE fates AS WITH repeated AS (SELECT {key} FROM standard GROUP BY ALL HAVING count(*) > 1), "
-        f"rivals AS (SELECT _seq, _part, {key}, CASE WHEN {unread} THEN {delivered_json(contract)} ELSE CAST(_hash AS VARCHAR) END AS payload "
-        f"FROM standard SEMI JOIN repeated USING ({key})), "
-        f"placed AS (SELECT _seq, _part = max(_part) OVER (PARTITION BY {key}) AS last, "
-        f"row_number() OVER (PARTITION BY {key}, _part, payload ORDER BY _seq) AS copy FROM rivals) "
-        "SELECT _seq, CASE WHEN last THEN 'duplicate' ELSE 'superseded' END AS fate FROM placed WHERE NOT last OR copy > 1"
-    )
-    keyed = " AND ".join(f"{quote(k)} IS NOT NULL" for k in contract.key)
-    con.execute(f"CREATE VIEW contenders AS SELECT * FROM standard ANTI JOIN fates USING (_seq) WHERE {keyed}")
-
-
-def _prepare_sets(
-    con: duckdb.DuckDBPyConnection,
-    contract: Contract,
-    rules: Sequence[Rule],
-    current: View,
-    references: Mapping[str, View],
-) -> tuple[str, ...]:
-    """Table `candidates` and one table of known values per reference; ids of rules whose referenced dataset has no rows yet."""
-    here = [r for r in rules if r.stage == "set"]
-    if not here:
-        return ()
-    rejecting = ", ".join(str(n) for n, r in enumerate(rules) if r.rejects)
-    con.execute(
-        "CREATE VIEW passing AS SELECT * FROM contenders "
-        f"ANTI JOIN (SELECT _seq FROM faults WHERE list_has_any(rules, [{rejecting}])) USING (_seq)"
-    )
-    names = dict.fromkeys(c for r in here for c in r.columns)
-    compared = {c for r in here if r.reference is None for c in r.columns}
-    fresh = ", ".join(["_seq", *map(quote, names)])
-    kept = ["NULL", *(f"s.{quote(c)}" if c in compared else "NULL" for c in names)]
-    con.execute(f"CREATE TABLE candidates AS SELECT {fresh} FROM passing")
-    if any(r.reference is None for r in here):
-        current(con, "_current")
-        con.execute(f"INSERT INTO candidates SELECT {', '.join(kept)} FROM _current s {_staying(con, contract)}")
-    return tuple(r.id for r in here if r.reference and not _known_values(con, contract, r, references))
-
-
-def _staying(con: duckdb.DuckDBPyConnection, contract: Contract) -> str:
-    """The joins that leave the rows of current which the delivery will not replace or end."""
-    key = ", ".join(quote(k) for k in contract.key)
-    replaced = f"ANTI JOIN passing USING ({key})"
-    unkeyable = _one(
-        con, f"SELECT count(*) FROM standard WHERE {' OR '.join(f'{quote(k)} IS NULL' for k in contract.key)}"
-    )
-    if contract.source.sync != "snapshot" or unkeyable:
-        return replaced
-    return f"{replaced} SEMI JOIN standard USING ({key})"
-
-
-def _known_values(
-    con: duckdb.DuckDBPyConnection, contract: Contract, rule: Rule, references: Mapping[str, View]
-) -> bool:
-    """Fill the rule's reference table with those candidate values that the referenced dataset knows; false if it has no rows."""
-    dataset, to = rule.reference or ("", "")
-    if dataset not in references:
-        what = f"{contract.dataset}: rule {rule.id} refers to dataset {dataset}, which the hub does not have"
-        raise SourceMissing(what, todo=f"hub contract apply the contract of {dataset}, or take the rule out")
-    view, table, column = quote(f"_referenced_{rule.id}"), quote(reference_table(rule.id)), quote(rule.columns[0])
-    references[dataset](con, f"_referenced_{rule.id}")
-    con.execute(
-        f"CREATE TABLE {table} AS SELECT DISTINCT {column} AS value FROM candidates "
-        f"WHERE {column} IN (SELECT {quote(to)} FROM {view})"
-    )
-    return bool(con.execute(f"SELECT 1 FROM {view} LIMIT 1").fetchone())
-
-
-def _reject(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> None:
-    """Table `rejected`: the rows set aside with the ids of the rules they broke, in rule order."""
-    ids = ", ".join(f"({n}, {literal(r.id)})" for n, r in enumerate(rules) if r.rejects)
-    con.execute(
-        f"CREATE TABLE rejected AS WITH names(rule, id) AS (VALUES {ids}), "
-        "broken AS (SELECT _seq, unnest(rules) AS rule FROM faults ANTI JOIN fates USING (_seq)) "
-        "SELECT _seq, list(id ORDER BY rule) AS reasons FROM broken JOIN names USING (rule) GROUP BY _seq"
-    )
-
-
-def _counts(con: duckdb.DuckDBPyConnection) -> Counts:
-    fates = dict(con.execute("SELECT fate, count(*) FROM fates GROUP BY 1").fetchall())
-    return Counts(
-        delivered=_one(con, "SELECT count(*) FROM standard"),
-        passed=_one(con, "SELECT count(*) FROM standard ANTI JOIN fates USING (_seq) ANTI JOIN rejected USING (_seq)"),
-        rejected=_one(con, "SELECT count(*) FROM rejected"),
-        duplicates=fates.get("duplicate", 0),
-        superseded=fates.get("superseded", 0),
-        unkeyable=_one(con, "SELECT count(*) FROM rejected WHERE list_contains(reasons, 'key.missing')"),
-    )
-
-
-def _by_rule(con: duckdb.DuckDBPyConnection, numbered: Mapping[int, Rule]) -> dict[str, int]:
-    found = dict(
-        con.execute("SELECT rule, count(*) FROM (SELECT unnest(rules) AS rule FROM faults) GROUP BY 1").fetchall()
-    )
-    return {r.id: found.get(n, 0) for n, r in numbered.items()}
-
-
-def _judged(con: duckdb.DuckDBPyConnection, rule: Rule, broken: Mapping[str, int]) -> int:
-    if rule.kind == "rowCount":
-        return _one(con, "SELECT count(*) FROM candidates")
-    if rule.stage != "set":
-        return broken[rule.id]
-    return _one(con, f"SELECT count(*) FROM candidates WHERE ({rule.ok}) IS FALSE")
-
-
-def _checked(con: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for stage, table in TABLES.items():
-        here = [r for r in rules if r.stage == stage]
-        if here:
-            asked = list(dict.fromkeys(r.checked for r in here))
-            sums = ", ".join(f"count(*) FILTER (WHERE {one})" for one in asked)
-            row = con.execute(f"SELECT {sums} FROM {table} WHERE _seq IS NOT NULL").fetchone() or ()
-            counts = dict(zip(asked, row, strict=True))
-            found |= {r.id: counts[r.checked] for r in here}
-    return found
 
 
 def _one(con: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -2,15 +2,17 @@
 
 Row rules: `dateOrder`, `idAgrees`, `sql` (a predicate), and the standard's nullValues, missingValues, invalidValues where none is
 allowed. Set rules: `reference`, `duplicateValues`. With another limit than none these count only, and hold the delivery when the
-count is out of bounds, as `rowCount` does. Limits are numbers of rows.
+count is out of bounds. Limits are numbers of rows, or with `unit: percent` of a hundred rows that the rule has something to say of.
+Rules over the table as a whole are in `quality.table_rules`.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from lake.current import literal, quote
+from quality import table_rules
 from quality.predicates import NotAPredicate, predicate
-from quality.rule import Expectation, Rule, Words, present, satisfy, unique
+from quality.rule import Expectation, Rule, Words, not_refused, present, satisfy, unique
 from schemas.contract import Check, Contract
 from schemas.errors import ContractInvalid, Problem
 
@@ -36,11 +38,6 @@ def stated(contract: Contract) -> list[Rule]:
     return found
 
 
-def reference_table(rule_id: str) -> str:
-    """The table, with one column `value`, of the values that the rule's reference knows."""
-    return f"reference:{rule_id}"
-
-
 def _problem(contract: Contract, check: Check, error: Exception) -> Problem:
     path = f"{contract.dataset}.quality.{check.id}"
     if isinstance(error, NotAPredicate):
@@ -59,6 +56,10 @@ _EXAMPLES = {
     "idAgrees": "{check: idAgrees, id: citizen_id, sex: sex_code, birth: birth_date}",
     "reference": "{check: reference, columns: [uscc], dataset: companies, to: uscc}",
     "invalidValues": "{metric: invalidValues, arguments: {validValues: ['1', '2']}, mustBe: 0}",
+    "rowCountChange": "{check: rowCountChange, loads: 5, mustBeLessThan: 0.2}",
+    "freshness": "{check: freshness, column: updated_at, mustBeLessThan: 48}",
+    "distribution": "{check: distribution, column: sex_code, mustBeLessThan: 0.1}",
+    "expectation": "{check: expectation, type: expect_column_mean_to_be_between, arguments: {column: age, min_value: 20, max_value: 60}}",
 }
 
 
@@ -82,6 +83,7 @@ def _rule(
         dimension=check.dimension,
         checked=more.pop("checked", present(columns)),
         limit=None if check.limit in _NONE_ALLOWED else check.limit,
+        percent=check.percent,
         **more,
     )
 
@@ -164,49 +166,16 @@ def _invalid_values(contract: Contract, check: Check) -> Rule:
 
 def _duplicate_values(contract: Contract, check: Check) -> Rule:
     columns = _columns(contract, check)
-    ok, built_in = unique(columns, "candidates")
     zh, en = f"{_titles(contract, columns)} 重复", f"{', '.join(columns)} repeats"
-    return _rule(check, columns, ok, zh, en, built_in, stage="set")
+    return _rule(check, columns, not_refused(check.id, columns), zh, en, unique(columns), stage="set", once=True)
 
 
 def _reference(contract: Contract, check: Check) -> Rule:
     (name,) = _columns(contract, check)
     dataset, to = check.arguments["dataset"], check.arguments["to"]
-    ok = f"{quote(name)} IN (SELECT value FROM {quote(reference_table(check.id))})"
+    ok = not_refused(check.id, (name,))
     zh, en = f"{contract.column(name).title} 在 {dataset} 中不存在", f"{name} is not found in {dataset}.{to}"
     return _rule(check, (name,), ok, zh, en, stage="set", reference=(dataset, to))
-
-
-def _row_count(contract: Contract, check: Check) -> Rule:  # noqa: ARG001 - every kind has this shape
-    operator, bound = check.limit or ("mustBeGreaterThan", 0.0)
-    zh, en = f"记录数不满足 {operator} {bound:g}", f"the number of records is out of bounds ({operator} {bound:g})"
-    built_in = Expectation("expect_table_row_count_to_be_between", _bounds(operator, bound))
-    words = Words(zh, en, "请确认是否报送完整", "check that the delivery is whole")
-    return Rule(
-        check.id,
-        check.kind,
-        (),
-        "TRUE",
-        words,
-        built_in,
-        check.severity,
-        check.dimension,
-        "set",
-        limit=(operator, bound),
-    )
-
-
-def _bounds(operator: str, bound: float) -> dict[str, Any]:
-    value = int(bound)
-    match operator:
-        case "mustBe":
-            return {"min_value": value, "max_value": value}
-        case "mustBeGreaterThan" | "mustBeGreaterOrEqualTo":
-            return {"min_value": value, "strict_min": operator == "mustBeGreaterThan"}
-        case "mustBeLessThan" | "mustBeLessOrEqualTo":
-            return {"max_value": value, "strict_max": operator == "mustBeLessThan"}
-        case _:
-            return {"min_value": 0}
 
 
 _KINDS: dict[str, Callable[[Contract, Check], Rule]] = {
@@ -218,5 +187,9 @@ _KINDS: dict[str, Callable[[Contract, Check], Rule]] = {
     "invalidValues": _invalid_values,
     "duplicateValues": _duplicate_values,
     "reference": _reference,
-    "rowCount": _row_count,
+    "rowCount": table_rules.row_count,
+    "rowCountChange": table_rules.row_count_change,
+    "freshness": table_rules.freshness,
+    "distribution": table_rules.distribution,
+    "expectation": table_rules.expectation,
 }

@@ -16,7 +16,8 @@ class RuleResult:
     """One rule's counts over the delivery: rows it had something to say of, and rows that broke it.
 
     `column` is empty for a rule over several columns or over the whole. `passed` is whether the rule as a whole holds: no row broke it, or
-    the number is within its limit.
+    the number is within its limit. `measured` is what a rule over the table as a whole found. `standing` counts rows published before
+    that break it now and stay: values that no longer are unique, references that are gone.
     """
 
     id: str
@@ -31,6 +32,8 @@ class RuleResult:
     en: str
     fix_zh: str
     fix_en: str
+    measured: float | None = None
+    standing: int = 0
 
 
 @dataclass(frozen=True)

@@ -69,8 +69,9 @@ class Check:
     """One quality rule as the contract states it; `quality.rules` gives it its meaning.
 
     `kind` is an ODCS library metric (nullValues, missingValues, invalidValues, duplicateValues, rowCount) or one of ours
-    (`dateOrder`, `reference`, `idAgrees`, `sql`); `column` is empty for a rule over several columns.
-    `arguments` are the rule's own; `limit` is the operator and bound for dataset-level rules, as ("mustBeGreaterThan", 0).
+    (`dateOrder`, `reference`, `idAgrees`, `sql`, ...); `column` is empty for a rule over several columns.
+    `arguments` are the rule's own; `limit` is the operator and bound for dataset-level rules, as ("mustBeGreaterThan", 0): of rows, or with
+    `percent` of a hundred.
     """
 
     id: str
@@ -80,6 +81,23 @@ class Check:
     limit: tuple[str, float] | None = None
     severity: Severity = "error"
     dimension: str = "conformity"
+    percent: bool = False
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The most of something that is borne: rows, or with `percent` of a hundred rows."""
+
+    most: float
+    percent: bool = False
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What a contract says of one rule, by its id: another severity, and how many rows may break it before the delivery is held."""
+
+    severity: Severity | None = None
+    threshold: Threshold | None = None
 
 
 @dataclass(frozen=True)
@@ -111,10 +129,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Limits:
-    """When a delivery is held instead of published: fractions in 0..1 of the table (deleted) or the delivery (rejected)."""
+    """When a delivery is held instead of published: fractions in 0..1 of the table (deleted) or the delivery (rejected), rejected rows."""
 
     deleted: float = 0.10
     rejected: float = 0.50
+    rejected_rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -162,6 +181,7 @@ class Contract:
     stale, both None where nothing is promised; `retention_days` is how long landed bytes are kept. `reconcile_days` is how often the
     source is compared with what is published, None for never. `claims` are the data elements it is the authoritative source of; `retire_on`
     (an ISO date) and `successor` say until when a deprecated dataset is served, and which dataset to read instead.
+    `open` says whether it is open to the public, None where nothing is said, `open_condition` under what condition.
     """
 
     dataset: str
@@ -181,6 +201,7 @@ class Contract:
     source: Source
     subjects: tuple[SubjectLink, ...] = ()
     checks: tuple[Check, ...] = ()
+    judging: dict[str, Judging] = field(default_factory=dict)
     limits: Limits = Limits()
     drift: Drift = Drift()
     reconcile_days: int | None = None
@@ -196,6 +217,8 @@ class Contract:
     claims: tuple[Claim, ...] = ()
     retire_on: str | None = None
     successor: str | None = None
+    open: bool | None = None
+    open_condition: str = ""
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -24,6 +24,11 @@ EXAMPLES = {
     "invalidValues": "{metric: invalidValues, arguments: {validValues: ['1', '2']}, mustBe: 0}",
     "duplicateValues": "{metric: duplicateValues, arguments: {properties: [uscc]}, mustBe: 0}",
     "rowCount": "{metric: rowCount, mustBeGreaterThan: 0}",
+    "rowCountChange": "{type: custom, engine: cityhub, implementation: {check: rowCountChange, loads: 5, mustBeLessThan: 0.2}}",
+    "freshness": "{type: custom, engine: cityhub, implementation: {check: freshness, column: updated_at, mustBeLessThan: 48}}",
+    "distribution": "{type: custom, engine: cityhub, implementation: {check: distribution, column: sex_code, mustBeLessThan: 0.1}}",
+    "expectation": "{type: custom, engine: cityhub, implementation: {check: expectation, type: expect_column_mean_to_be_between, "
+    "arguments: {column: age, min_value: 20, max_value: 60}}}",
 }
 _NAMED_COLUMNS = ("id", "sex", "birth", "column")
 _DATES = ("date", "timestamp")
@@ -136,9 +141,26 @@ def _check(check: Check, columns: Mapping[str, Column]) -> str:
             return "" if given.get("validValues") or given.get("pattern") else "wants validValues or a pattern"
         case "rowCount":
             return ""  # the standard wants its bound
+        case "expectation":
+            return "" if str(given.get("type", "")).startswith("expect_") else "wants the expectation's type"
+        case "rowCountChange" | "distribution" | "freshness":
+            return _measure(check, columns)
         case "duplicateValues" | "nullValues" | "missingValues":
             return (
                 "" if check.column or named or listed else "stands in a column's quality section, or names its column"
             )
         case _:
             return f"{check.kind!r} is no rule that the hub knows"
+
+
+def _measure(check: Check, columns: Mapping[str, Column]) -> str:
+    """What is wrong with a rule that measures the table as a whole, or nothing."""
+    if check.limit is None:
+        return "wants a bound, as mustBeLessThan"
+    column = columns.get(str(check.arguments.get("column") or check.column))
+    if check.kind == "rowCountChange":
+        good = check.arguments.get("of", "table") in ("table", "delivery")
+        return "" if good else "is of: table or of: delivery"
+    if check.kind == "freshness":
+        return "" if column and column.type in _DATES else "wants a column of dates or timestamps"
+    return "" if column else "wants a column"

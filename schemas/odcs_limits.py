@@ -53,8 +53,8 @@ def _rules(node: dict[str, Any], path: str) -> Iterator[Problem]:
         for name, (wrong, right) in _RULES.items():
             if name in rule:
                 yield Problem(f"{here}.{name}", wrong, right)
-        if rule.get("unit") == "percent":
-            yield Problem(f"{here}.unit", "limits are numbers of rows", "limits: {rejected: 0.05}, or a number of rows")
+        if rule.get("unit") not in (None, "rows", "percent"):
+            yield Problem(f"{here}.unit", f"{rule['unit']!r}: limits are numbers of rows or percent", "unit: percent")
 
 
 def _variables(node: Any, path: str) -> Iterator[Problem]:

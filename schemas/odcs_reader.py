@@ -10,7 +10,20 @@ from urllib.parse import unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas import meaning
-from schemas.contract import Check, Claim, Column, Contact, Contract, Drift, Limits, Severity, Source, SubjectLink
+from schemas.contract import (
+    Check,
+    Claim,
+    Column,
+    Contact,
+    Contract,
+    Drift,
+    Judging,
+    Limits,
+    Severity,
+    Source,
+    SubjectLink,
+    Threshold,
+)
 from schemas.errors import Problem
 from schemas.windows import window
 
@@ -20,6 +33,9 @@ CYCLES: dict[str, float | None] = {
     "不定期": None, "不更新": None, "其他": None,
 }  # fmt: skip
 FILE_FORMATS = {"csv": "csv", "tsv": "csv", "xlsx": "xlsx", "json": "jsonl", "jsonl": "jsonl", "parquet": "parquet"}
+FITTING = {True: {"file", "api"}, False: {"database", "api"}}
+"""Sharing modes that fit a resource's format (发改高技〔2017〕1272号): of files, of anything else."""
+NO_TITLE = ("系统", "平台", "数据库")
 URL_TYPES = ("sqlite", "oracle", "mssql", "dm", "opengauss", "duckdb")
 SQL_TYPES = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
 DRIFT_MODES = ("evolve", "freeze", "quarantine", "stop")
@@ -99,10 +115,13 @@ class _Reader:
         if not re.fullmatch(r"[0-9A-HJ-NPQRTUWXY]{18}", provider_code):
             self.custom_wrong("providerCode", "the department's 18-character USCC is wanted", "11310000002420886W")
         source = self.source(names)
+        if {*modes} <= {"database", "file", "api"} and not {*modes} <= FITTING[source.kind in FILE_FORMATS.values()]:
+            wrong = f"{', '.join(modes)} does not fit a resource of format {source.kind}: files are shared as files, databases as such"
+            self.custom_wrong("shareMode", wrong, "[file, api] of files, [database, api] of anything else")
         cycle, cycle_hours, latency, retention = self.service_levels()
         return Contract(
             dataset=dataset,
-            title=self.text(doc.get("name"), "name", "name: 常住人口基本信息"),
+            title=self.title(),
             title_en=str(custom(doc, "nameEn") or dataset.replace("_", " ")),
             version=self.text(doc.get("version"), "version", "version: 1.0.0"),
             status=self.status(),
@@ -118,6 +137,7 @@ class _Reader:
             source=source,
             subjects=self.subjects(names),
             checks=checks,
+            judging=self.judging(),
             limits=self.limits(),
             drift=self.drift(),
             reconcile_days=self.reconcile(),
@@ -133,7 +153,27 @@ class _Reader:
             claims=self.claims(columns),
             retire_on=self.retirement(),
             successor=custom(doc, "successor"),
+            open=self.open(),
+            open_condition=str(custom(doc, "openCondition") or ""),
         )
+
+    def title(self) -> str:
+        """The resource's name, which tells what it holds and not which system keeps it."""
+        title, example = (
+            self.text(self.document.get("name"), "name", "name: 常住人口基本信息"),
+            "name: 常住人口基本信息",
+        )
+        if title.endswith(NO_TITLE):
+            self.wrong("name", f"{title!r} names a system, not what the resource holds", example)
+        return title
+
+    def open(self) -> bool | None:
+        """开放属性: whether society may have it."""
+        said = custom(self.document, "openToPublic")
+        if said is not None and not isinstance(said, bool):
+            self.custom_wrong("openToPublic", "true or false is wanted", "true")
+            return None
+        return said
 
     def custom_wrong(self, name: str, wrong: str, example: str) -> None:
         self.wrong(f"customProperties.{name}", wrong, f"{{property: {name}, value: {example}, vendor: {VENDOR}}}")
@@ -238,7 +278,8 @@ class _Reader:
                 if node.get("type") != "text":
                     self.wrong(here, "a metric, sql or custom check is wanted", "{metric: nullValues, mustBe: 0}")
                 continue
-            limit = next(((o, float(node[o])) for o in _CHECK_OPERATORS if o in node), None)
+            stated = {**node, **{o: arguments.pop(o) for o in _CHECK_OPERATORS if o in arguments}}
+            limit = next(((o, float(stated[o])) for o in _CHECK_OPERATORS if o in stated), None)
             severity: Severity = "warning" if node.get("severity") == "warning" else "error"
             if node.get("severity") not in (None, "error", "warning"):
                 self.wrong(f"{here}.severity", f"{node['severity']!r} is unknown", "severity: error | warning")
@@ -251,6 +292,7 @@ class _Reader:
                     limit=limit,
                     severity=severity,
                     dimension=str(node.get("dimension") or "conformity"),
+                    percent=node.get("unit") == "percent",
                 )
             )
         return found
@@ -360,8 +402,12 @@ class _Reader:
                 case "frequency":
                     hours = float(value) * size
                     cycle = str(custom(level, "updateCycle") or _cycle_of(hours))
-                    if cycle not in CYCLES:
+                    if cycle not in CYCLES and not re.fullmatch(r"其他：.+", cycle):
                         self.wrong(f"slaProperties[{i}]", f"update cycle {cycle!r} is unknown", " ".join(CYCLES))
+                    if cycle == "其他":
+                        self.wrong(
+                            f"slaProperties[{i}]", "其他 wants to be explained", "updateCycle: 其他：每学期开学后"
+                        )
                 case "latency":
                     latency = float(value) * size
                 case _:
@@ -370,13 +416,26 @@ class _Reader:
 
     def limits(self) -> Limits:
         node = custom(self.document, "limits", {}) or {}
-        for name, value in node.items():
-            if name not in ("deleted", "rejected") or not isinstance(value, int | float) or not 0 <= value <= 1:
-                self.custom_wrong(
-                    "limits", f"{name}: a fraction between 0 and 1 of deleted or rejected is wanted", "{deleted: 0.1}"
-                )
-                return Limits()
-        return Limits(**{k: float(v) for k, v in node.items()})
+        fractions = {n: v for n, v in node.items() if n in ("deleted", "rejected") and _number(v) and 0 <= v <= 1}
+        rows = {n: v for n, v in node.items() if n == "rejectedRows" and isinstance(v, int) and v >= 0}
+        for name in node.keys() - fractions.keys() - rows.keys():
+            wanted = "a fraction between 0 and 1 of deleted or rejected, or a number of rejectedRows, is wanted"
+            self.custom_wrong("limits", f"{name}: {wanted}", "{deleted: 0.1}")
+        return Limits(**{k: float(v) for k, v in fractions.items()}, rejected_rows=rows.get("rejectedRows"))
+
+    def judging(self) -> dict[str, Judging]:
+        found = {}
+        for name, node in (custom(self.document, "rules", {}) or {}).items():
+            given = dict(node) if isinstance(node, dict) else {"": node}
+            severity, most = given.pop("severity", None), given.pop("atMost", None)
+            at_most = re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", str(most))
+            if given or severity not in (None, "error", "warning") or (most is not None and not at_most):
+                wrong = f"{name}: severity (error, warning) and atMost (rows, or a percentage) are wanted"
+                self.custom_wrong("rules", wrong, '{citizen_id.checksum: {severity: error, atMost: "1%"}}')
+                continue
+            threshold = Threshold(float(at_most[1]), bool(at_most[2])) if at_most else None
+            found[str(name)] = Judging(severity, threshold)
+        return found
 
     def drift(self) -> Drift:
         node = custom(self.document, "drift", {}) or {}
@@ -473,6 +532,10 @@ def _file_options(server: dict[str, Any]) -> dict[str, Any]:
     if server.get("format") == "tsv":
         found["delimiter"] = "\t"
     return {name: value for name, value in found.items() if value}
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _bound(value: Any) -> str | None:

@@ -17,6 +17,7 @@ from quality import gate
 from quality.rules import rules
 from quality.sieve import Sifted, sift
 from quality.standardise import standardise
+from quality.table_rules import Past
 from quality.verdict import Verdict
 from schemas.contract import Check, Column, Contract, Limits, Source
 
@@ -73,13 +74,17 @@ def sieved(
     *files: Sequence[Row],
     current: Sequence[Row] = (),
     references: Mapping[str, View] | None = None,
+    past: Past | None = None,
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection, Sifted]]:
     """The gate up to and with the sieve: quick, for most of what there is to prove."""
     deliveries = [(f"{i}.csv", batches(declared, rows)) for i, rows in enumerate(files)]
     with gate._session(work, 256) as con:
         standardise(con, declared, deliveries, 0, work)
         compiled = rules(declared, today=TODAY)
-        yield con, sift(con, declared, compiled, current=view(declared, current), references=references or {})
+        yield (
+            con,
+            sift(con, declared, compiled, current=view(declared, current), references=references or {}, past=past),
+        )
 
 
 def fates(work: Path, declared: Contract, *files: Sequence[Row], **more: Any) -> list[str]:
@@ -101,7 +106,11 @@ class Outcome:
     work: Path
 
     def rows(self, name: str) -> list[dict[str, Any]]:
-        return pq.read_table(self.work / f"{name}.parquet").to_pylist()
+        """The rows of one of the gate's files; of `passes` those that passed."""
+        rows = pq.read_table(self.work / f"{name}.parquet").to_pylist()
+        left_out = self.work / "left_out.parquet"
+        gone = set(pq.read_table(left_out)["_seq"].to_pylist()) if name == "passes" and left_out.exists() else set()
+        return [row for row in rows if row.get("_seq") not in gone]
 
     def text(self, name: str) -> str:
         return (self.work / name).read_text(encoding="utf-8")
@@ -115,12 +124,12 @@ class Outcome:
 
 def judged(
     work: Path, declared: Contract, *files: Sequence[Row], current: Sequence[Row] = (),
-    references: Mapping[str, View] | None = None, docs: Path | None = None, first_seq: int = 0,
+    references: Mapping[str, View] | None = None, docs: Path | None = None, first_seq: int = 0, past: Past | None = None,
 ) -> Outcome:  # fmt: skip
     """The whole gate."""
     verdict = gate.judge(
         declared, [(f"{i}.csv", batches(declared, rows)) for i, rows in enumerate(files)],
         workdir=work, first_seq=first_seq, today=TODAY, current=view(declared, current), references=references or {}, docs=docs,
-        memory_mb=256,
+        past=past, memory_mb=256,
     )  # fmt: skip
     return Outcome(verdict, work)

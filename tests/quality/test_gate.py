@@ -67,8 +67,8 @@ def test_judge_and_sieve_agree_on_every_kind_of_rule_and_the_rows_are_written(tm
     assert kinds <= {r.kind for r in found.verdict.rules if r.id in broken}
     assert found.verdict.outcome == "publish"
     assert found.verdict.next_seq == 110
-    passes = pq.read_schema(tmp_path / "passes.parquet")
-    assert passes.names == [*(c.name for c in WIDE.columns), "_seq", "_hash", "_file", "_row"]
+    wanted = {*(c.name for c in WIDE.columns), "_seq", "_hash", "_file", "_row"}
+    assert wanted <= {*pq.read_schema(tmp_path / "passes.parquet").names}
     assert [(r["_seq"], r["_file"], r["_row"]) for r in sorted(found.rows("passes"), key=lambda r: r["_seq"])] == [
         (100, "0.csv", 1), (109, "1.csv", 1)]  # fmt: skip
     reject = next(r for r in found.rows("rejects") if r["_key"] == '["b","2"]')

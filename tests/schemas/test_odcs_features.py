@@ -36,7 +36,7 @@ OURS = {
     "resourceCode": "302001/000009",
     "shareType": 1,
     "shareCondition": "无条件",
-    "shareMode": ["database"],
+    "shareMode": ["api"],
     "providerCode": "11310000002420886W",
 }
 
@@ -117,7 +117,7 @@ REFUSED: dict[str, tuple[Edit, str]] = {
     "a measure": (column(semanticType="measure", transformLogic="sum(x)"), "is computed"),
     "exclusive bounds": (column(logicalTypeOptions={"exclusiveMinimum": 0}), "bounds are inclusive"),
     "a rule between two bounds": (rule(metric="rowCount", mustBeBetween=[1, 2]), "one operator with one bound"),
-    "a rule in percent": (rule(metric="nullValues", mustBeLessThan=5, unit="percent"), "limits are numbers of rows"),
+    "a rule in another unit": (rule(metric="nullValues", mustBeLessThan=5, unit="hectares"), "numbers of rows or percent"),
     "a rule as a whole query": (
         rule(type="sql", query="SELECT COUNT(*) FROM trees WHERE height < 0", mustBe=0),
         "wants a predicate",
