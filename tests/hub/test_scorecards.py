@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from modes_bench import Bench, sieve_alone
@@ -17,10 +18,17 @@ NOW = datetime(2026, 3, 2, 4, tzinfo=UTC)
 CANARY = "金丝雀甲"
 
 
+class Daily(Bench):
+    """A bench whose contract promises new data every day."""
+
+    def _document(self) -> dict[str, Any]:
+        return {**super()._document(), "slaProperties": [{"property": "frequency", "value": 1, "unit": "d"}]}
+
+
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     sieve_alone(monkeypatch)
-    made = Bench(tmp_path, options={"name": {"maxLength": 3}})
+    made = Daily(tmp_path, options={"name": {"maxLength": 3}})
     made.hub = replace(made.hub, clock=lambda: NOW)
     made.apply()
     made.source([(f"k{n}", CANARY if n == 1 else "张三", "有效", n, "2026-01-01") for n in range(4)])
