@@ -3,14 +3,17 @@
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from access import audit_verify
+from access import audit_trail, audit_verify
 from access.audit import AuditLog, pseudonym
 from access.audit_seal import Signer
 from access.audit_trail import head_line
 from access.audit_verifier import Head, Report, read_heads
 from hub.core import Hub
+from ledger import clients
 from ledger.audit import Head as Tip
 
 
@@ -36,6 +39,17 @@ def verify(hub: Hub, anchors: Path | None = None) -> Report:
 def called(hub: Hub, kind: str, identifier: str) -> str:
     """What the subject is called in the audit."""
     return pseudonym(hub.key("audit-subject"), kind, identifier)
+
+
+def uses(hub: Hub, subject: str, before: datetime | None, most: int) -> list[dict[str, Any]]:
+    """The newest answers about a subject (by its name in the audit) before a moment, with the clients' names."""
+    names = {c.id: {"zh": c.name_zh, "en": c.name_en} for c in clients.everyone(hub.ledger)}
+    found = audit_trail.uses(hub.audit, subject=subject, result="answered", until=before, most=most)
+    return [
+        {"at": use.at, "client": names.get(use.body["client"], {"zh": use.body["client"], "en": use.body["client"]}),
+         **{name: use.body.get(name, "") for name in ("who", "purpose", "form", "basis", "fields")}}
+        for use in found
+    ]  # fmt: skip
 
 
 def _keeper(path: Path | None) -> Callable[[Tip], None]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from access import audit_trail
-from hub import audit_log
+from hub import trail
 from hub.commands.common import Json, hub, output
 from ledger import audit as audit_tables
 from schemas.errors import Stop
@@ -23,7 +23,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Walk the audit chains; any edit, deletion, reordering or truncation is named, and the exit code is 1."""
-    report = audit_log.verify(hub(), anchors)
+    report = trail.verify(hub(), anchors)
     output(as_json).record(
         {"entries": report.entries, "chains": report.chains, "faults": [str(f) for f in report.faults]}
     )
@@ -44,7 +44,7 @@ def search(
 ) -> None:
     """Find entries: about a subject, of a client, for a purpose, in a period."""
     it = hub()
-    subject = audit_log.called(it, kind, typer.prompt("identifier", hide_input=True)) if kind else ""
+    subject = trail.called(it, kind, typer.prompt("identifier", hide_input=True)) if kind else ""
     found = audit_trail.uses(
         it.audit, subject=subject, client=client, purpose=purpose, result=result, most=limit,
         since=since and since.replace(tzinfo=UTC), until=until and until.replace(tzinfo=UTC),
@@ -77,7 +77,7 @@ def anchor() -> None:
 @app.command("keys")
 def keys() -> None:
     """Print the public keys that heads are signed with, for a verifier."""
-    output(False).raw("".join(audit_log.public_keys(hub())))
+    output(False).raw("".join(trail.public_keys(hub())))
 
 
 def add_to(root: typer.Typer) -> None:
