@@ -1,255 +1,316 @@
 """A form answered from a subject's file: a pure function of form, file, the sources' state and the hour.
 
-1. Each field's path is followed in the file. A field outside the grant (`withheld`) is not even looked at.
+1. Each field's paths are followed in the file, in their order; the first value that is still valid counts, else the first there is. A field
+   outside the grant (`withheld`, `hidden`) is not even looked at; a hidden one is answered as one that nobody holds.
 2. What is found gets a state: `expired` (its validity is over), `conflicting` (departments disagree), `stale` (its source is late, held or
-   failed) or `fresh`; where several are true the first names the state and all are among the reasons.
+   failed, or a newer record of it was set aside) or `fresh`; where several are true the first names the state and all are among the reasons.
 3. What is not found is `not_held` only if every dataset that may supply it is fresh: absence is only as good as the source.
-   Otherwise it is `unavailable`, with the reason. Nothing is ever silently blank.
-4. Every value gets a seal.
+   Otherwise it is `unavailable`, with the reason and when the source is asked next. Nothing is ever silently blank.
+4. Every field that has a source gets a seal, and where the applicant's draft was sent, a word on what became of its value.
 """
 
+import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from functools import cached_property, lru_cache
+from hashlib import blake2b
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from prefill.forms import Form, FormField, Option
-from prefill.seal import Place, SealKey, seal
-from prefill.sources import SourceState
+from prefill.envelope import Answer, CellLabel, Choice, Draft, FieldAnswer, Reason, RowAnswer, State, Summary
+from prefill.forms import Form, FormField
+from prefill.seal import Place, Sealed, Sealer, SealKey, canonical, verify
+from prefill.sources import SourceState, told
 from prefill.transform import ENDLESS, display, transformed
-from subjects.file import Held, SubjectFile, Value
+from subjects.file import Held, Item, SubjectFile, Value
 
-State = Literal["fresh", "stale", "expired", "unavailable", "withheld", "not_held", "conflicting"]
-Datasets = Mapping[str, SourceState]
+Select = Mapping[str, Mapping[str, str]]
 _SERIOUS: tuple[State, ...] = ("expired", "conflicting", "stale")
+_NOT_GRANTED = (Reason("不在授权范围内", "outside the grant"),)
+_LEFT = (Reason("由申请人填写", "left to the applicant"),)
+_NOBODY = (Reason("来源中没有该项记录", "no source holds it"),)
+_DOUBTED = Reason("较新的记录未通过检查", "a newer record of it did not pass its checks")
 
 
 @dataclass(frozen=True)
-class Reason:
-    """Why a field is not simply fresh."""
+class Asked:
+    """What is asked of a form. No `fields`: all of them; `withheld` and `hidden` are outside the grant, the latter without saying so.
 
-    zh: str
-    en: str
-
-
-@dataclass(frozen=True)
-class FieldAnswer:
-    """One field. `value` is what the form takes, `display` what people read; both None where there is none.
-
-    `as_of` is when its source was last read (UTC), `load` and `run` the load that brought the value as it is, `disputed_by`
-    the departments that say otherwise, `typed` whether the form leaves it to the applicant.
+    `select` picks the entry of a list by its values where the newest is not meant: {"food_licences": {"licence_no": "…"}}; `draft` is
+    (value, seal) by field, as a draft that is resumed holds them, given under the form's `draft_version`.
     """
 
-    name: str
-    label: str
-    label_en: str
-    state: State
-    required: bool
-    editable: bool
-    typed: bool = False
-    value: Value | None = field(default=None, repr=False)
-    display: str | None = field(default=None, repr=False)
-    display_en: str | None = field(default=None, repr=False)
-    element: str | None = None
-    reasons: tuple[Reason, ...] = ()
-    department: str | None = None
-    department_en: str | None = None
-    dataset: str | None = None
-    dataset_title: str | None = None
-    dataset_title_en: str | None = None
-    column: str | None = None
-    as_of: datetime | None = None
-    valid_until: str | None = None
-    load: int | None = None
-    run: str | None = None
-    disputed_by: tuple[str, ...] = ()
-    input: str = "text"
-    options: tuple[Option, ...] = ()
-    seal: str | None = None
+    fields: Collection[str] = ()
+    withheld: Collection[str] = ()
+    hidden: Collection[str] = ()
+    select: Select = field(default_factory=dict, repr=False)
+    draft: Mapping[str, tuple[Sealed | None, str | None]] = field(default_factory=dict, repr=False)
+    draft_version: str = ""
 
 
 @dataclass(frozen=True)
-class Summary:
-    """How many fields a form asked, how many were prefilled, and how many are left to type."""
+class World:
+    """What every answer of a moment shares: the sources' states, the hour, the city's time zone (its days end there), the seals' key."""
 
-    asked: int
-    prefilled: int
-    left: int
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A form's fields for one subject, who is named by pseudonym."""
-
-    form: str
-    version: str
-    title: str
-    title_en: str
-    subject_kind: str
-    subject: str
-    answered_at: datetime
-    fields: tuple[FieldAnswer, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The answer as plain JSON values; moments are UTC, ISO 8601."""
-        found: dict[str, Any] = _plain({**asdict(self), "summary": asdict(summarise(self))})
-        return found
+    datasets: Mapping[str, SourceState]
+    now: datetime
+    key: SealKey
+    timezone: str = "Asia/Shanghai"
+    sandbox: bool = False
 
 
 def prefill(
-    form: Form,
-    file: SubjectFile | None,
-    datasets: Datasets,
-    now: datetime,
-    *,
-    subject: str,
-    key: SealKey,
-    withheld: Collection[str] = (),
-    select: Mapping[str, Mapping[str, str]] | None = None,
-    timezone: str = "Asia/Shanghai",
+    form: Form, file: SubjectFile | None, world: World, asked: Asked = Asked(), *, client: str, subject: str
 ) -> Answer:
-    """The form answered. `subject` is the pseudonym, `withheld` names fields outside the grant; `file` is None for a subject without one.
-
-    `timezone` is the city's (IANA name): validity ends with the day there.
-    `select` picks the entry of a list by its values where the newest is not meant: {"food_licences": {"licence_no": "…"}}.
-    """
-    today = now.astimezone(ZoneInfo(timezone)).date()
-    asking = _Asking(form, file, datasets, now, today, subject, key, select or {})
-    fields = tuple(asking.withheld(f) if f.name in withheld else asking.answer(f) for f in form.fields)
-    return Answer(form.id, form.version, form.title, form.title_en, form.subject, subject, now, fields)
-
-
-def summarise(answer: Answer) -> Summary:
-    """How much of the form fills itself in."""
-    prefilled = sum(f.value is not None for f in answer.fields)
-    return Summary(len(answer.fields), prefilled, len(answer.fields) - prefilled)
+    """The form answered for `client`. `subject` is the pseudonym that it gets; `file` is None for a subject without one."""
+    today = world.now.astimezone(_zone(world.timezone)).date()
+    answering = _Answering(form, file, world, asked, today, Place(client, form.id, form.version, subject))
+    wanted = [f for f in form.fields if not asked.fields or f.name in asked.fields]
+    fields = tuple(answering.field(f) for f in wanted)
+    filled = sum(f.value is not None for f in fields)
+    return Answer(
+        form=form.id, version=form.version, title=form.title, title_en=form.title_en, subject_kind=form.subject,
+        subject=subject, answered_at=told(world.now), etag=answering.etag(wanted),
+        summary=Summary(len(fields), filled, len(fields) - filled), fields=fields, sandbox=world.sandbox,
+    )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Asking:
+@dataclass
+class _Answering:
     form: Form
     file: SubjectFile | None
-    datasets: Datasets
-    now: datetime
+    world: World
+    asked: Asked
     today: date
-    subject: str
-    key: SealKey
-    select: Mapping[str, Mapping[str, str]]
+    place: Place
+    doubts: dict[str, Reason | None] = field(default_factory=dict)
 
-    def withheld(self, asked: FormField) -> FieldAnswer:
-        return _blank(asked, "withheld", (Reason("不在授权范围内", "outside the grant"),))
+    @cached_property
+    def sealer(self) -> Sealer:
+        return Sealer(self.place, self.world.now, self.world.key)
 
-    def answer(self, asked: FormField) -> FieldAnswer:
-        if asked.path is None:
-            return _blank(asked, "not_held", (Reason("由申请人填写", "left to the applicant"),))
-        held = None
-        if self.file is not None:
-            held = asked.path.find(self.file, self.select.get(getattr(asked.path, "list", ""), {}))
-        value = transformed(held.value, asked.transform) if held else None
-        return self.absent(asked) if held is None or value is None else self.found(asked, held, value)
+    def field(self, of: FormField) -> FieldAnswer:
+        if of.typed:
+            return self.blank(of, "not_held", _LEFT)
+        if of.name in self.asked.withheld:
+            return self.blank(of, "withheld", _NOT_GRANTED)
+        if self.file is None or of.name in self.asked.hidden:
+            return self.absent(of)
+        if of.rows is not None:
+            return self.nested(of, self.file)
+        found = self.find(of, self.file)
+        if found is None:
+            disputed = self.disputed(of, self.file)
+            return self.conflicting(of, disputed) if disputed else self.absent(of)
+        return self.found(of, *found)
 
-    def absent(self, asked: FormField) -> FieldAnswer:
-        doubts = [reason for dataset in asked.suppliers if (reason := self.doubt(dataset))]
-        state: State = "unavailable" if doubts else "not_held"
-        none = Reason("来源中没有该项记录", "no source holds it")
-        return _blank(asked, state, tuple(doubts) or (none,), self.datasets.get(next(iter(asked.suppliers), "")))
+    def find(self, of: FormField, file: SubjectFile) -> tuple[Held, Value] | None:
+        """The first value still valid, else the first there is."""
+        first = None
+        for path in of.paths:
+            held = path.find(file, self.asked.select.get(getattr(path, "list", ""), {}))
+            value = transformed(held.value, of.transform) if held else None
+            if held is None or value is None:
+                continue
+            if not self.over(held.valid_until):
+                return held, value
+            first = first or (held, value)
+        return first
 
-    def found(self, asked: FormField, held: Held, value: Value) -> FieldAnswer:
+    def disputed(self, of: FormField, file: SubjectFile) -> tuple[Held, ...]:
+        """What the sources say of a field whose policy prefers none of them."""
+        names = [name for path in of.paths if (name := getattr(path, "field", ""))]
+        return next((said for name in names if (said := file.disputed(name))), ())
+
+    def found(self, of: FormField, held: Held, value: Value) -> FieldAnswer:
         origin = held.provenance
-        source = self.datasets.get(origin.dataset)
+        source = self.world.datasets.get(origin.dataset)
         reasons = self.reasons(held)
-        place = Place(self.form.id, self.form.version, self.subject, asked.name, asked.locked)
+        state: State = next((state for state in _SERIOUS if state in reasons), "fresh")
         return FieldAnswer(
-            name=asked.name,
-            label=asked.label,
-            label_en=asked.label_en,
-            state=next((state for state in _SERIOUS if state in reasons), "fresh"),
-            required=asked.required,
-            editable=not asked.locked,
+            name=of.name, label=of.label, label_en=of.label_en, state=state, required=of.required, editable=not of.locked,
             value=value,
-            display=display(value, asked.labels, "长期", decimal=asked.decimal),
-            display_en=display(value, asked.labels_en, "no end", decimal=asked.decimal),
-            element=asked.element,
-            reasons=tuple(reasons.values()),
-            department=origin.department or None,
-            department_en=origin.department_en or None,
-            dataset=origin.dataset or None,
-            dataset_title=origin.title or None,
-            dataset_title_en=origin.title_en or None,
-            column=origin.column or None,
-            as_of=source.as_of if source else None,
-            valid_until=held.valid_until,
-            load=origin.load or None,
-            run=origin.run,
-            disputed_by=tuple(dict.fromkeys(o.provenance.department for o in held.others)),
-            input=asked.input,
-            options=asked.options,
-            seal=seal(place, value, self.now, self.key),
-        )
+            display=display(value, of.labels, "长期", decimal=of.decimal),
+            display_en=display(value, of.labels_en, "no end", decimal=of.decimal),
+            element=of.element, reasons=tuple(reasons.values()),
+            department=origin.department or None, department_en=origin.department_en or None,
+            dataset=origin.dataset or None, dataset_title=origin.title or None, dataset_title_en=origin.title_en or None,
+            column=origin.column or None, as_of=source.as_of_text if source else None, valid_until=held.valid_until,
+            available_at=source.available_text if source and "stale" in reasons else None,
+            load=origin.load or None, run=origin.run, verdict=origin.verdict,
+            disputed_by=tuple(dict.fromkeys(o.provenance.department for o in held.others)) if held.others else (),
+            disputed_by_en=tuple(dict.fromkeys(o.provenance.department_en for o in held.others)) if held.others else (),
+            input=of.input, options=_choices(of),
+            draft=self.drafted(of, value), seal=self.sealed(of, value, held.valid_until),
+        )  # fmt: skip
+
+    def conflicting(self, of: FormField, said: tuple[Held, ...]) -> FieldAnswer:
+        """Departments disagree and none goes before the others: no value, and who they are."""
+        zh = tuple(dict.fromkeys(held.provenance.department for held in said))
+        en = tuple(dict.fromkeys(held.provenance.department_en for held in said))
+        reason = Reason(f"{'、'.join(zh)}的记录不一致", f"the records of {', '.join(en)} differ")
+        return self.blank(of, "conflicting", (reason,), disputed_by=zh, disputed_by_en=en)
+
+    def absent(self, of: FormField) -> FieldAnswer:
+        doubts = [reason for dataset in of.suppliers if (reason := self.doubt(dataset))]
+        late = [self.world.datasets[d] for d in of.suppliers if d in self.world.datasets and self.doubt(d)]
+        source = late[0] if late else self.world.datasets.get(next(iter(of.suppliers), ""))
+        more: dict[str, Any] = {}
+        if source is not None:
+            more = {
+                "department": source.department, "department_en": source.department_en, "dataset": source.dataset,
+                "dataset_title": source.title, "dataset_title_en": source.title_en, "as_of": source.as_of_text,
+                "available_at": source.available_text if doubts else None,
+            }  # fmt: skip
+        return self.blank(of, "unavailable" if doubts else "not_held", tuple(doubts) or _NOBODY, **more)
+
+    def blank(self, of: FormField, state: State, reasons: tuple[Reason, ...], **more: Any) -> FieldAnswer:
+        """A field without a value: open to typing."""
+        return FieldAnswer(
+            name=of.name, label=of.label, label_en=of.label_en, state=state, required=of.required, editable=True,
+            typed=of.typed, element=of.element, reasons=reasons, input=of.input, options=_choices(of), items=_cells(of),
+            draft=self.drafted(of, None), seal=None if of.typed else self.sealed(of, None, None), **more,
+        )  # fmt: skip
+
+    def nested(self, of: FormField, file: SubjectFile) -> FieldAnswer:
+        assert of.rows is not None  # noqa: S101 - the caller has looked
+        everything = list(of.rows.rows(file, self.asked.select.get(of.rows.list, {})))
+        if not everything:
+            return self.absent(of)
+        values, rows = zip(*(self.row(of, item) for item in everything[: of.most]), strict=True)
+        origin = next(held.provenance for cell in of.items for item in everything if (held := _cell(cell, item)))
+        doubt, source = self.doubt(of.rows.dataset), self.world.datasets.get(of.rows.dataset)
+        return FieldAnswer(
+            name=of.name, label=of.label, label_en=of.label_en, state="stale" if doubt else "fresh", required=of.required,
+            editable=not of.locked, value=list(values), reasons=(doubt,) if doubt else (),
+            department=origin.department, department_en=origin.department_en, dataset=origin.dataset,
+            dataset_title=origin.title, dataset_title_en=origin.title_en, as_of=source.as_of_text if source else None,
+            available_at=source.available_text if source and doubt else None, input=of.input, items=_cells(of),
+            rows=rows, left_out=len(everything) - len(rows), draft=self.drafted(of, list(values)),
+            seal=self.sealed(of, list(values), None),
+        )  # fmt: skip
+
+    def row(self, of: FormField, item: Item) -> tuple[dict[str, Value | None], RowAnswer]:
+        values: dict[str, Value | None] = {}
+        zh: dict[str, str | None] = {}
+        en: dict[str, str | None] = {}
+        for cell in of.items:
+            held = _cell(cell, item)
+            value = transformed(held.value, cell.transform) if held else None
+            values[cell.name] = value
+            zh[cell.name] = None if value is None else display(value, cell.labels, "长期", decimal=cell.decimal)
+            en[cell.name] = None if value is None else display(value, cell.labels_en, "no end", decimal=cell.decimal)
+        until = item.entry["valid_until"]
+        doubt = self.doubt(of.suppliers[0])
+        state: State = "expired" if self.over(until) else "stale" if doubt else "fresh"
+        return values, RowAnswer(state, zh, en, until, item.entry["load"], item.entry["run"])
 
     def reasons(self, held: Held) -> dict[State, Reason]:
         found: dict[State, Reason] = {}
         until = held.valid_until
-        if until is not None and until[:10] != ENDLESS and until[:10] < self.today.isoformat():
+        if until is not None and self.over(until):
             found["expired"] = Reason(f"有效期至{until[:10]}，已过", f"was valid until {until[:10]}")
-        if held.conflict:
+        if held.others:
             zh = "、".join(dict.fromkeys(o.provenance.department for o in held.others))
             en = ", ".join(dict.fromkeys(o.provenance.department_en for o in held.others))
             found["conflicting"] = Reason(f"{zh}的记录与此不同", f"the record of {en} differs")
         if held.provenance.dataset and (doubt := self.doubt(held.provenance.dataset)):
             found["stale"] = doubt
+        elif held.provenance.verdict == "doubted":
+            found["stale"] = _DOUBTED
         return found
+
+    def over(self, until: str | None) -> bool:
+        """Whether a validity has ended: after its last day."""
+        return until is not None and until[:10] != ENDLESS and until[:10] < self.today.isoformat()
 
     def doubt(self, dataset: str) -> Reason | None:
         """Why the dataset's records may not be the newest; None where they are fresh."""
-        source = self.datasets.get(dataset)
-        if source is None or source.status == "never":
-            title, title_en = (source.title, source.title_en) if source else (dataset, dataset)
-            return Reason(f"“{title}”尚未接入数据", f"{title_en} has never been loaded")
-        why = f" ({source.reason})" if source.reason else ""
-        since = f"{source.as_of:%Y-%m-%d %H:%M}Z" if source.as_of else "—"
-        if source.status == "held":
-            zh, en = "新数据未通过检查", "a newer delivery is held back"
-        elif source.status == "failed":
-            zh, en = "最近一次更新失败", "the last update failed"
-        elif source.late(self.now):
-            zh, en, why = "超过更新时限", "it is late", ""
-        else:
+        if dataset not in self.doubts:
+            source = self.world.datasets.get(dataset)
+            self.doubts[dataset] = doubt(dataset, source, self.world.now)
+        return self.doubts[dataset]
+
+    def sealed(self, of: FormField, value: Sealed | None, until: str | None) -> str:
+        ends = None
+        if until is not None and not self.over(until) and until[:10] != ENDLESS:
+            ends = _end_of(until[:10], self.world.timezone)
+        return self.sealer.seal(of.name, value, locked=of.locked, until=ends)
+
+    def drafted(self, of: FormField, value: Sealed | None) -> Draft | None:
+        """What became of the draft's value: `current`, `renewed` (take the hub's), `kept` (it is the applicant's own), `tampered`."""
+        if of.name not in self.asked.draft:
             return None
-        return Reason(f"“{source.title}”{zh}{why}，数据截至{since}", f"{source.title_en}: {en}{why}, as of {since}")
+        theirs, sealed = self.asked.draft[of.name]
+        place = Place(
+            self.place.client, self.form.id, self.asked.draft_version or self.form.version, self.place.subject
+        )
+        verdict = verify(
+            place, of.name, theirs, sealed, self.world.now, {self.world.key.id: self.world.key}, locked=of.locked
+        )
+        if verdict == "tampered":
+            return "tampered"
+        if theirs is not None and value is not None and canonical(theirs) == canonical(value):
+            return "current"
+        if verdict in ("changed", "typed"):
+            return "kept"
+        return "current" if theirs is None and value is None else "renewed"
+
+    def etag(self, wanted: Collection[FormField]) -> str:
+        """A tag of all that the answer depends on but the hour: the same as long as there is nothing new."""
+        sources = {d: self.world.datasets.get(d) for f in wanted for d in f.suppliers}
+        states = [
+            (d, s.status, s.load, s.as_of_text, s.reason, s.available_text, s.late(self.world.now))
+            for d, s in sources.items()
+            if s
+        ]
+        asked = self.asked
+        parts = [
+            self.file.etag if self.file else "", [f.name for f in wanted], sorted(asked.withheld), sorted(asked.hidden), asked.select,
+            {name: list(draft) for name, draft in asked.draft.items()}, self.today.isoformat(), states,
+        ]  # fmt: skip
+        text = json.dumps(parts, sort_keys=True).encode()
+        return f'W/"{blake2b(text, key=self.place.key(self.world.key), digest_size=16).hexdigest()}"'
 
 
-def _blank(
-    asked: FormField, state: State, reasons: tuple[Reason, ...], source: SourceState | None = None
-) -> FieldAnswer:
-    """A field without a value: always open to typing, unless it is withheld."""
-    return FieldAnswer(
-        name=asked.name,
-        label=asked.label,
-        label_en=asked.label_en,
-        state=state,
-        required=asked.required,
-        editable=True,
-        typed=asked.path is None,
-        element=asked.element if state != "withheld" else None,
-        reasons=reasons,
-        department=source.department if source else None,
-        department_en=source.department_en if source else None,
-        dataset=source.dataset if source else None,
-        dataset_title=source.title if source else None,
-        dataset_title_en=source.title_en if source else None,
-        as_of=source.as_of if source else None,
-        input=asked.input,
-        options=asked.options,
-    )
+def doubt(dataset: str, source: SourceState | None, now: datetime) -> Reason | None:
+    """Why a dataset's records may not be the newest at this moment, by its contract's service level; None where they are fresh."""
+    if source is None or source.status == "never":
+        title, title_en = (source.title, source.title_en) if source else (dataset, dataset)
+        return Reason(f"“{title}”尚未接入数据", f"{title_en} has never been loaded")
+    why = f" ({source.reason})" if source.reason else ""
+    since = f"{source.as_of:%Y-%m-%d %H:%M}Z" if source.as_of else "—"
+    if source.status == "held":
+        zh, en = "新数据未通过检查", "a newer delivery is held back"
+    elif source.status == "failed":
+        zh, en = "最近一次更新失败", "the last update failed"
+    elif source.late(now):
+        zh, en, why = "超过更新时限", "it is late", ""
+    else:
+        return None
+    return Reason(f"“{source.title}”{zh}{why}，数据截至{since}", f"{source.title_en}: {en}{why}, as of {since}")
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return value
+def _cell(cell: FormField, item: Item) -> Held | None:
+    path: Any = cell.paths[0]
+    return item.held(path.column, path.dataset, path.source)
+
+
+@lru_cache(maxsize=8)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+@lru_cache(maxsize=4096)
+def _end_of(day: str, timezone: str) -> float:
+    """The moment at which a day ends in the city, as Unix seconds."""
+    return (datetime.combine(date.fromisoformat(day), time(), _zone(timezone)) + timedelta(days=1)).timestamp()
+
+
+def _choices(of: FormField) -> tuple[Choice, ...]:
+    return tuple(Choice(o.value, o.label, o.label_en) for o in of.options) if of.options else ()
+
+
+def _cells(of: FormField) -> tuple[CellLabel, ...]:
+    return tuple(CellLabel(c.name, c.label, c.label_en, c.element) for c in of.items) if of.items else ()

@@ -1,14 +1,18 @@
-"""Where in a subject's file a form's field is: `person.name`, `person.id`, or `travel_permits[permit_type=513].latest.valid_to`."""
+"""Where in a subject's file a form's field is.
+
+`person.id`, `person.name`, `travel_permits[permit_type=513].latest.valid_to` are single values; `travel_permits[status=1]` is a list's rows.
+"""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from subjects.file import Held, Provenance, SubjectFile
-from subjects.kinds import Kind
+from subjects.file import Held, Item, Provenance, SubjectFile
+from subjects.kinds import Kind, ListOf
 
 _SINGLE = re.compile(r"(?P<kind>\w+)\.(?P<field>\w+)")
-_LATEST = re.compile(r"(?P<list>\w+)(?:\[(?P<where>[^\[\]]*)\])?\.latest\.(?P<column>\w+)")
+_LIST = re.compile(r"(?P<list>\w+)(?:\[(?P<where>[^\[\]]*)\])?(?:\.latest\.(?P<column>\w+))?")
+_NOWHERE = Provenance("", "", "", "", "", "", 0, None, None)
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,7 @@ class IdPath:
 
     def find(self, file: SubjectFile, _select: Mapping[str, str]) -> Held | None:
         """The identifier, which comes from the request itself."""
-        return Held(file.identifier, None, Provenance("", "", "", "", "", "", 0, None, None))
+        return Held(file.identifier, None, _NOWHERE)
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,21 @@ class LatestPath:
         return None if entry is None else entry.held(self.column, self.dataset, self.source)
 
 
-Path = IdPath | FieldPath | LatestPath
+@dataclass(frozen=True)
+class RowsPath:
+    """All entries of a list that hold the `where` values, newest first."""
+
+    list: str
+    where: tuple[tuple[str, str], ...]
+    dataset: str
+
+    def rows(self, file: SubjectFile, select: Mapping[str, str]) -> Iterator[Item]:
+        """The entries; `select` narrows further."""
+        return file.items(self.list, {**dict(self.where), **select})
+
+
+ValuePath = IdPath | FieldPath | LatestPath
+Path = ValuePath | RowsPath
 
 
 class PathInvalid(ValueError):
@@ -67,9 +85,18 @@ def parse(text: str, kind: Kind) -> Path:
     """
     if match := _SINGLE.fullmatch(text):
         return _single(kind, match["kind"], match["field"])
-    if match := _LATEST.fullmatch(text):
-        return _latest(kind, match["list"], match["where"], match["column"])
+    if match := _LIST.fullmatch(text):
+        return _list(kind, match["list"], match["where"], match["column"])
     raise PathInvalid(f"{text!r} is no path", f"{kind.name}.id or LIST[column=value].latest.COLUMN")
+
+
+def every(kind: Kind) -> Iterator[str]:
+    """Every path that leads somewhere in the kind's files, without conditions: what an editor may offer."""
+    yield f"{kind.name}.id"
+    yield from (f"{kind.name}.{field.name}" for field in kind.fields)
+    for found in kind.lists:
+        yield found.name
+        yield from (f"{found.name}.latest.{column}" for column in found.names)
 
 
 def _single(kind: Kind, root: str, name: str) -> Path:
@@ -83,18 +110,27 @@ def _single(kind: Kind, root: str, name: str) -> Path:
     return FieldPath(name)
 
 
-def _latest(kind: Kind, name: str, where: str | None, column: str) -> Path:
+def _list(kind: Kind, name: str, where: str | None, column: str | None) -> Path:
     found = kind.list_of(name)
     if found is None:
         known = ", ".join(x.name for x in kind.lists) or "none"
         raise PathInvalid(f"a {kind.name} has no list {name!r}", f"one of {known}")
+    pairs = _conditions(found, where)
+    for needed in (*([] if column is None else [column]), *(left for left, _ in pairs)):
+        if needed not in found.names:
+            raise PathInvalid(f"list {name!r} has no column {needed!r}", f"one of {', '.join(found.names)}")
+    if column is None:
+        return RowsPath(name, pairs, found.dataset)
+    return LatestPath(name, pairs, column, found.dataset, found.source(column))
+
+
+def _conditions(found: ListOf, where: str | None) -> tuple[tuple[str, str], ...]:
     pairs = []
     for part in (where or "").split(",") if where is not None else ():
         left, equals, right = part.partition("=")
         if not equals or not right.strip():
-            raise PathInvalid(f"[{where}] is no condition", f"{name}[{found.names[0]}=…].latest.{column}")
+            raise PathInvalid(
+                f"[{where}] is no condition", f"{found.name}[{found.names[0]}=…].latest.{found.names[-1]}"
+            )
         pairs.append((left.strip(), right.strip()))
-    for needed in (column, *(left for left, _ in pairs)):
-        if needed not in found.names:
-            raise PathInvalid(f"list {name!r} has no column {needed!r}", f"one of {', '.join(found.names)}")
-    return LatestPath(name, tuple(pairs), column, found.dataset, found.source(column))
+    return tuple(pairs)

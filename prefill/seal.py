@@ -1,7 +1,11 @@
-"""Seals: what a portal gets with each value and hands back with the submitted form, so that a change shows.
+"""Seals: what a portal gets with each field and hands back with the submitted form, so that a change shows. Nothing is kept for it.
 
-A seal is `v1.KEY.EXPIRY.VALUE.MAC`. VALUE is a keyed digest of the value in its place (form, version, subject pseudonym, field, expiry),
-MAC one over the place, whether the field is locked, and VALUE. So a seal proves by itself what was given; nothing is kept.
+1. Under the hub's key and what an answer was for (client, form, version, subject) every answer has a key of its own.
+2. A seal is `2.KEY.KIND.UNTIL.[VALUE.]MAC`. KIND is L for a locked value, E for an editable one, B for a field left blank; VALUE, only of
+   an editable one, is a keyed digest of the value, so that "changed by the applicant" can be told from "forged".
+3. `verify` needs the value and its seal alone. A seal of another client, form, version, subject or field does not fit.
+
+Digests are BLAKE2b in its keyed mode (RFC 7693). The first number names the construction, so that another can follow.
 """
 
 import hmac
@@ -10,15 +14,17 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import Literal
 
-from prefill.forms import Form
 from prefill.transform import shown
 from subjects.file import Value
 
-Verdict = Literal["unchanged", "changed", "tampered", "expired", "typed"]
+Verdict = Literal["unchanged", "changed", "tampered", "out_of_date", "typed"]
+Sealed = Value | list[dict[str, Value | None]]
+Kind = Literal["L", "E", "B"]
 _SHORTEST_KEY = 32
-_VERSION = "v1"
+_VERSION = "2"
 
 
 @dataclass(frozen=True)
@@ -30,78 +36,99 @@ class SealKey:
     lifetime: timedelta = timedelta(hours=24)
 
     def __post_init__(self) -> None:
-        if len(self.secret) < _SHORTEST_KEY or "." in self.id:
-            raise ValueError(f"seal key {self.id!r}: at least {_SHORTEST_KEY} bytes and an id without dots are wanted")
-
-    def digest(self, *parts: str) -> str:
-        """A keyed digest of the parts, as URL-safe text."""
-        text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
-        return urlsafe_b64encode(hmac.digest(self.secret, text.encode(), "sha256")[:18]).decode()
+        if not _SHORTEST_KEY <= len(self.secret) <= 64 or "." in self.id:
+            raise ValueError(f"seal key {self.id!r}: {_SHORTEST_KEY} to 64 bytes and an id without dots are wanted")
 
 
 @dataclass(frozen=True)
 class Place:
-    """What a value was given for: form, its version, the subject's pseudonym, the field and whether it was locked."""
+    """What an answer was for: the client, the form and its version, and the subject's pseudonym."""
 
+    client: str
     form: str
     version: str
     subject: str
-    field: str
-    locked: bool
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """The place as texts."""
-        return (self.form, self.version, self.subject, self.field, "locked" if self.locked else "editable")
+    def key(self, under: SealKey) -> bytes:
+        """The key of every seal given here."""
+        parts = json.dumps([self.client, self.form, self.version, self.subject], ensure_ascii=False)
+        return blake2b(parts.encode(), key=under.secret, digest_size=32).digest()
 
 
-def seal(place: Place, value: Value, now: datetime, key: SealKey) -> str:
-    """The seal of a value given at `now`."""
-    expiry = str(int((now + key.lifetime).timestamp()))
-    digest = key.digest("value", *place.parts, expiry, shown(value))
-    return ".".join((_VERSION, key.id, expiry, digest, key.digest("seal", *place.parts, expiry, digest)))
+class Sealer:
+    """Seals the fields of one answer. `until` is when its seals end, unless a value's own validity ends before."""
+
+    def __init__(self, place: Place, now: datetime, key: SealKey) -> None:
+        self._key = place.key(key)
+        self._head = f"{_VERSION}.{key.id}"
+        self._until = int((now + key.lifetime).timestamp())
+
+    def seal(self, name: str, value: Sealed | None, *, locked: bool, until: float | None = None) -> str:
+        """The seal of a field's value, or of its having none; `until`: the moment its validity ends (Unix seconds)."""
+        ends = self._until if until is None or until > self._until else int(until)
+        if value is None:
+            return f"{self._head}.B.{ends}.{_mac(self._key, name, 'B', ends, '')}"
+        text = canonical(value)
+        if locked:
+            return f"{self._head}.L.{ends}.{_mac(self._key, name, 'L', ends, text)}"
+        digest = _mac(self._key, name, "V", ends, text)
+        return f"{self._head}.E.{ends}.{digest}.{_mac(self._key, name, 'E', ends, digest)}"
 
 
 def verify(
-    place: Place, value: Value | None, sealed: str | None, now: datetime, keys: Mapping[str, SealKey]
-) -> Verdict:
-    """What became of a value that came back with a submitted form.
+    place: Place, name: str, value: Sealed | None, sealed: str | None, now: datetime, keys: Mapping[str, SealKey],
+    *, locked: bool = False,
+) -> Verdict:  # fmt: skip
+    """What became of a field that came back with a submitted form; `locked`: the form does not let it be typed once it was filled in.
 
-    `unchanged`; `changed` by the applicant, who may; `tampered`: a forged or borrowed seal, or a changed locked value; `expired`:
-    given too long ago; `typed`: it has no seal.
+    `unchanged`; `changed` by the applicant, who may; `typed`: the hub had given nothing; `tampered`: a forged or borrowed seal, a changed
+    locked value, or a locked field whose seal was taken off; `out_of_date`: unchanged, but given too long ago, or no longer valid.
     """
     if not sealed:
-        return "typed"
+        return "tampered" if locked else "typed"
     parts = sealed.split(".")
-    if len(parts) != 5 or parts[0] != _VERSION or parts[1] not in keys or not parts[2].isdecimal():
+    if len(parts) not in (5, 6) or parts[0] != _VERSION or parts[1] not in keys or not _number(parts[3]):
         return "tampered"
-    _, key_id, expiry, digest, mac = parts
-    key = keys[key_id]
-    if not _same(mac, key.digest("seal", *place.parts, expiry, digest)):
+    key, kind, ends = place.key(keys[parts[1]]), parts[2], int(parts[3])
+    text = "" if value is None else canonical(value)
+    blank = value is None or value in ("", [])
+    match kind, len(parts):
+        case "L", 5:
+            same = genuine = _same(parts[4], _mac(key, name, "L", ends, text))
+        case "E", 6:
+            genuine = _same(parts[5], _mac(key, name, "E", ends, parts[4]))
+            same = _same(parts[4], _mac(key, name, "V", ends, text))
+        case "B", 5:
+            genuine, same = _same(parts[4], _mac(key, name, "B", ends, "")), blank
+        case _:
+            return "tampered"
+    if not genuine:
         return "tampered"
-    given = "" if value is None else shown(value)
-    same = _same(digest, key.digest("value", *place.parts, expiry, given))
-    if not same and place.locked:
-        return "tampered"
-    if now > datetime.fromtimestamp(int(expiry), UTC):
-        return "expired"
-    return "unchanged" if same else "changed"
+    if not same:
+        return "typed" if kind == "B" else "changed"
+    return "out_of_date" if now > datetime.fromtimestamp(ends, UTC) else "unchanged"
 
 
-def verify_form(
-    form: Form,
-    subject: str,
-    submitted: Mapping[str, tuple[Value | None, str | None]],
-    now: datetime,
-    keys: Mapping[str, SealKey],
-) -> dict[str, Verdict]:
-    """A verdict for every field of the form, from (value, seal) by field name; `subject` is the pseudonym of the answer."""
-    return {
-        f.name: verify(
-            Place(form.id, form.version, subject, f.name, f.locked), *submitted.get(f.name, (None, None)), now, keys
-        )
-        for f in form.fields
-    }
+def canonical(value: Sealed) -> str:
+    """The one spelling of a value that is sealed; what a web form makes of a number or a truth value is spelled alike.
+
+    >>> canonical(3), canonical("3"), canonical([{"b": 1, "a": None}])
+    ('3', '3', '[{"a":null,"b":"1"}]')
+    """
+    if not isinstance(value, list):
+        return shown(value)
+    rows = [{name: None if held is None else shown(held) for name, held in row.items()} for row in value]
+    return json.dumps(rows, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _mac(key: bytes, name: str, kind: str, ends: int, text: str) -> str:
+    digest = blake2b(f"{kind}\0{name}\0{ends}\0{text}".encode(), key=key, digest_size=18)
+    return urlsafe_b64encode(digest.digest()).decode()
+
+
+def _number(text: str) -> bool:
+    """Whether the text is a moment that a seal may name: digits, and no more of them than a year 9999 has."""
+    return text.isascii() and text.isdecimal() and len(text) < 12 and int(text) < 253402300800
 
 
 def _same(left: str, right: str) -> bool:

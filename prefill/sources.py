@@ -1,8 +1,9 @@
 """The state of the datasets behind a form at the moment of an answer: how fresh, and if not fresh why."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Literal
 
 from ledger import loads, subject_work
@@ -19,7 +20,7 @@ class SourceState:
     """One dataset: names, how its last run ended, and what subject files hold of it.
 
     `as_of` is when the records in the files were read from the department; `latency` the age from which they are stale
-    (None: never); `reason` why the last run was held or failed.
+    (None: never); `reason` why the last run was held or failed; `available_at` when its department is asked next (None: not known).
     """
 
     dataset: str
@@ -32,14 +33,33 @@ class SourceState:
     reason: str
     as_of: datetime | None
     load: int
+    available_at: datetime | None = None
+
+    @cached_property
+    def as_of_text(self) -> str | None:
+        """`as_of` as answers tell it."""
+        return None if self.as_of is None else told(self.as_of)
+
+    @cached_property
+    def available_text(self) -> str | None:
+        """`available_at` as answers tell it."""
+        return None if self.available_at is None else told(self.available_at)
 
     def late(self, now: datetime) -> bool:
         """Whether the records are older than the contract's service level allows."""
         return self.as_of is None or (self.latency is not None and now - self.as_of > self.latency)
 
 
-def read(db: Database, contracts: Mapping[str, Contract], kind: str) -> dict[str, SourceState]:
-    """The state of every dataset, as files of this subject kind see it: they may lag behind the newest load."""
+def read(
+    db: Database,
+    contracts: Mapping[str, Contract],
+    kind: str,
+    available_at: Callable[[Contract], datetime | None] = lambda _contract: None,
+) -> dict[str, SourceState]:
+    """The state of every dataset, as files of this subject kind see it: they may lag behind the newest load.
+
+    `available_at` says when a dataset's department is asked next.
+    """
     newest, conditions = loads.latest(db), loads.conditions(db)
     built = subject_work.built(db).get(kind, {})
     found = {}
@@ -48,11 +68,14 @@ def read(db: Database, contracts: Mapping[str, Contract], kind: str) -> dict[str
         if load is not None and built.get(dataset, load.load) < load.load:
             load = next((x for x in loads.history(db, dataset) if x.load == built[dataset]), None)
         condition = conditions.get(dataset)
-        found[dataset] = state(contract, load, *(condition[:2] if condition else ("ok", "")))
+        status, reason = condition[:2] if condition else ("ok", "")
+        found[dataset] = state(contract, load, status, reason, available_at(contract))
     return found
 
 
-def state(contract: Contract, load: Load | None, status: str, reason: str) -> SourceState:
+def state(
+    contract: Contract, load: Load | None, status: str, reason: str, available_at: datetime | None = None
+) -> SourceState:
     """One dataset's state from the load that the files hold and how its last run ended."""
     shown: Status = (
         "never" if load is None else "held" if status == "held" else "failed" if status == "failed" else "ok"
@@ -68,4 +91,14 @@ def state(contract: Contract, load: Load | None, status: str, reason: str) -> So
         reason=reason,
         as_of=as_of(load) if load else None,
         load=load.load if load else 0,
+        available_at=available_at,
     )
+
+
+def told(moment: datetime) -> str:
+    """A moment as answers tell it: UTC, ISO 8601.
+
+    >>> told(datetime(2026, 3, 2, 6, tzinfo=UTC))
+    '2026-03-02T06:00:00Z'
+    """
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,24 +1,41 @@
 """The one way a subject's values leave the hub: for the API and for the demonstration portal alike.
 
-1. The form must exist, and the client must hold a grant for it and the purpose; both before any subject is looked up, so that
-   a caller without a grant learns nothing from the answer.
+1. The form must exist, and the client must hold a grant for what it asks; both before any subject is looked up, so that a caller
+   without a grant learns nothing from the answer.
 2. The subject's file is found and the form answered from it, with only the fields that were asked for.
 3. The audit entry is durable before anything is returned; refusals and misses leave an entry too. No audit, no answer.
+
+`disclose` waits for the audit, `disclosed` awaits it; between them is nothing but how they wait.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from access.audit import Entry
-from prefill.answer import Answer
+from access.consent import folded
+from access.decision import Ask, Decision
+from access.desk import Subject
+from ledger.budgets import Limits
+from prefill.answer import Asked, Select, prefill
+from prefill.envelope import Answer
 from prefill.forms import Form
-from schemas.errors import Forbidden, Invalid, NotFound
-from serving.services import Select, Services
+from prefill.personas import Persona
+from prefill.seal import Sealed
+from schemas.errors import AuditUnavailable, HubError, Invalid, NotFound
+from serving.services import Services
+from subjects.file import SubjectFile
+
+_PATIENCE_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
 class Wish:
-    """Who wants what about whom, and why. No `fields`: all of the form; `select`: which entry of a list is meant."""
+    """Who wants what about whom, why, and on what evidence.
+
+    No `fields`: all of the form; `select`: which entry of a list is meant; `consent` a statement of the identity provider, `case` a case
+    number, `who` the person at the client; `draft` and `version`: a draft that is resumed, and the form's version it was given under.
+    """
 
     client: str
     form: str
@@ -26,51 +43,116 @@ class Wish:
     purpose: str
     fields: tuple[str, ...] = ()
     select: Select = field(default_factory=dict, repr=False)
+    consent: str = field(default="", repr=False)
+    case: str = ""
+    who: str = ""
+    draft: Mapping[str, tuple[Sealed | None, str | None]] = field(default_factory=dict, repr=False)
+    version: str = ""
 
 
 def disclose(services: Services, wish: Wish) -> Answer:
-    """The form's fields for the subject; NotFound, Forbidden, Invalid or AuditUnavailable instead."""
+    """The form's fields for the subject; NotFound, Forbidden, Invalid, TooMany or AuditUnavailable instead."""
+    case = _open(services, wish)
+    if isinstance(case, _Granted):
+        case = case.reply(None if case.persona else services.prefill.subject(case.form.subject, wish.subject))
+    services.desk.write(case.entry, case.limits)
+    return case.told()
+
+
+async def disclosed(services: Services, wish: Wish) -> Answer:
+    """`disclose` for whoever must not block."""
+    case = _open(services, wish)
+    if isinstance(case, _Granted):
+        case = case.reply(None if case.persona else await services.prefill.find(case.form.subject, wish.subject))
+    done = asyncio.wrap_future(services.desk.submit(case.entry, case.limits))
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await done
+    except TimeoutError:
+        raise AuditUnavailable("the audit does not answer, so nothing was disclosed", todo="try again") from None
+    return case.told()
+
+
+@dataclass(frozen=True)
+class _Reply:
+    """What is answered once its audit entry is durable."""
+
+    entry: Entry
+    limits: Limits | None
+    outcome: Answer | HubError
+
+    def told(self) -> Answer:
+        if isinstance(self.outcome, HubError):
+            raise self.outcome
+        return self.outcome
+
+
+@dataclass(frozen=True)
+class _Granted:
+    """An ask that may be answered, before its subject is looked up."""
+
+    services: Services
+    wish: Wish
+    form: Form
+    asked: tuple[str, ...]
+    bound: tuple[str, ...]
+    decision: Decision
+    persona: Persona | None
+
+    def reply(self, found: SubjectFile | None) -> _Reply:
+        services, wish, persona = self.services, self.wish, self.persona
+        file = persona.file if persona else found
+        limits = None if persona else services.desk.limits(wish.client, wish.purpose, self.decision)
+        if file is None:
+            missing = NotFound("there is no file for this subject", todo="check the identifier and its kind")
+            return _Reply(self.entry("no file", wish.subject), limits, missing)
+        world = services.prefill.world(self.form.subject)
+        asked = Asked(
+            self.asked, self.decision.withheld, self.decision.hidden, wish.select, wish.draft, wish.version
+        )  # fmt: skip
+        if persona:
+            world, asked = persona.in_world(world), persona.asked(asked)
+        subject = services.prefill.handle(wish.client, self.form.subject, wish.subject)
+        answer = prefill(self.form, file, world, asked, client=wish.client, subject=subject)
+        return _Reply(self.entry("persona" if persona else "answered", file.identifier), limits, answer)
+
+    def entry(self, result: str, identifier: str) -> Entry:
+        """The audit entry; the identifier as the file spells it, where there is one, is the same however it was asked."""
+        d = self.decision
+        return Entry(
+            client=self.wish.client, purpose=self.wish.purpose, form=self.form.id, fields=d.allowed or self.bound, result=result,
+            subject=self.services.pseudonym(self.form.subject, identifier), basis=d.basis, evidence=d.evidence,
+            who=self.wish.who, grants=tuple(g.id for g in d.grants),
+        )  # fmt: skip
+
+
+def _open(services: Services, wish: Wish) -> _Granted | _Reply:
+    """What may be looked up, or the refusal."""
     form = services.forms().get(wish.form)
     if form is None:
         raise NotFound(f"there is no form {wish.form!r}", todo="GET /v1/forms lists them")
     asked = _asked(form, wish.fields)
-    try:
-        services.require_grant(wish.client, wish.form, wish.purpose)
-    except Forbidden:
-        services.record(_entry(services, wish, form, asked, "forbidden"))
-        raise
-    file = services.subject(form.subject, wish.subject)
-    if file is None:
-        services.record(_entry(services, wish, form, asked, "no file"))
-        raise NotFound("there is no file for this subject", todo="check the identifier and its kind")
-    answer = services.prefill(form, file, wish.select)
-    answer = replace(answer, fields=tuple(one for one in answer.fields if one.name in asked))
-    services.record(_entry(services, wish, form, asked, "answered", file.identifier))
-    return answer
+    bound = tuple(name for name in asked if not form.named[name].typed)
+    ask = Ask("form", form.id, wish.purpose, bound, case=wish.case, private=form.private)
+    about = Subject(form.subject, wish.subject)
+    decision = services.desk.decide(wish.client, ask, about=about, statement=wish.consent)
+    personas = services.prefill.personas
+    persona = personas.get((form.subject, folded(wish.subject))) if personas else None
+    granted = _Granted(services, wish, form, asked, bound, decision, persona)
+    if decision.granted:
+        return granted
+    return _Reply(granted.entry(f"refused: {decision.reason}", wish.subject), None, decision.refusal())
 
 
 def _asked(form: Form, fields: Sequence[str]) -> tuple[str, ...]:
     """The form's fields in its order, narrowed to those asked for; Invalid names what it does not have."""
-    names = [one.name for one in form.fields]
-    unknown = sorted(set(fields) - set(names))
+    if not fields:
+        return tuple(form.named)
+    unknown = sorted(set(fields) - form.named.keys())
     if unknown:
         raise Invalid(
             f"form {form.id!r} has no field {', '.join(unknown)}",
-            todo=f"its fields: {', '.join(names)}",
+            todo=f"its fields: {', '.join(form.named)}",
             field="fields",
         )
-    return tuple(name for name in names if not fields or name in fields)
-
-
-def _entry(
-    services: Services, wish: Wish, form: Form, fields: tuple[str, ...], result: str, identifier: str = ""
-) -> Entry:
-    """The audit entry; the identifier as the file spells it, where there is one, is the same however it was asked."""
-    return Entry(
-        client=wish.client,
-        purpose=wish.purpose,
-        form=wish.form,
-        fields=fields,
-        subject=services.pseudonym(form.subject, identifier or wish.subject),
-        result=result,
-    )
+    return tuple(name for name in form.named if name in fields)

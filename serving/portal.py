@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse
 
-from prefill.answer import Answer, summarise
+from prefill.envelope import Answer
 from prefill.forms import Form as HubForm
 from schemas.errors import NotFound
 from serving.disclosure import Wish, disclose
@@ -26,7 +26,7 @@ def forms(request: Request) -> HTMLResponse:
     """List the forms to try."""
     services = services_of(request)
     kinds = services.kinds()
-    return page(request, "forms.html", forms=list(services.forms().values()), kinds=kinds)
+    return page(request, "forms.html", forms=[f for f in services.forms().values() if f.id not in kinds], kinds=kinds)
 
 
 @router.get("/{form_id}")
@@ -40,7 +40,10 @@ def ask(request: Request, form_id: str, invitation: str = "") -> HTMLResponse:
     return _filled(
         request,
         form,
-        disclose(services, Wish(portal.client, form_id, invited.subject, portal.purpose, select=invited.select)),
+        disclose(
+            services,
+            Wish(portal.client, form_id, invited.subject, portal.purpose, select=invited.select, case=portal.case),
+        ),
     )
 
 
@@ -56,14 +59,14 @@ def show(
     form = _form(services, form_id)
     FormProof(portal.form_key).check(request, proof)
     try:
-        answer = disclose(services, Wish(portal.client, form_id, subject.strip(), portal.purpose))
+        answer = disclose(services, Wish(portal.client, form_id, subject.strip(), portal.purpose, case=portal.case))
     except NotFound:
         return _ask(request, services, portal, form, wrong="error_unknown_subject", status=404)
     return _filled(request, form, answer)
 
 
 def _filled(request: Request, form: HubForm, answer: Answer) -> HTMLResponse:
-    return page(request, "form.html", headers=_PRIVATE, form=form, answer=answer, summary=summarise(answer))
+    return page(request, "form.html", headers=_PRIVATE, form=form, answer=answer)
 
 
 def _present(request: Request) -> tuple[Services, Portal]:

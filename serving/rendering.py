@@ -47,7 +47,8 @@ def page(
         kept = {key: value for key, value in request.query_params.items() if key == "q"}
         return f"{quote(request.url.path)}?{urlencode({**kept, 'lang': other})}"
 
-    def when(moment: datetime | None) -> str:
+    def when(told: datetime | str | None) -> str:
+        moment = datetime.fromisoformat(told) if isinstance(told, str) else told
         return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}" if moment else "—"
 
     spoken = {"t": words, "lang": lang, "link": link, "here": here, "when": when, "guide": guide}

@@ -10,7 +10,6 @@ from hub import quarantined, subject_files
 from hub.answers import link, prefiller
 from hub.core import Hub
 from ledger import loads
-from prefill.answer import summarise
 
 if TYPE_CHECKING:
     from examples.demo_city.demo import Plan
@@ -100,7 +99,7 @@ def forms(hub: Hub) -> Table:
     found = subject_files.falling_due(hub, DUE_DAYS)
     for form in subject_files.forms(hub).values():
         files = [subject_files.subject(hub, d.kind, d.identifier) for d in found if d.form == form.id][:50]
-        summaries = [summarise(answer(form, file, {})) for file in files if file is not None]
+        summaries = [answer(form, file, {}).summary for file in files if file is not None]
         if summaries:
             prefilled = sum(s.prefilled for s in summaries) / len(summaries)
             left = sum(s.left for s in summaries) / len(summaries)

@@ -12,7 +12,6 @@ from hub import pipeline, quarantined, subject_files
 from hub.answers import catalog_entries, prefiller
 from lake.history import History
 from ledger import loads
-from prefill.answer import summarise
 from schemas.contract import Contract
 
 
@@ -151,7 +150,7 @@ def test_forms_fill_themselves_in_and_say_what_is_left(first_day: City) -> None:
         file = subject_files.subject(first_day.hub, due[0].kind, due[0].identifier)
         assert file is not None
         filled = answer(form, file, {})
-        summary = summarise(filled)
+        summary = filled.summary
         assert summary.asked == len(form.fields)
         assert summary.prefilled + summary.left == summary.asked
         assert summary.prefilled > summary.asked / 2

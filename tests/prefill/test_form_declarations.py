@@ -1,12 +1,16 @@
 """A form file that is wrong says where, what and what would be right; the demo city's forms are right."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 
 from prefill import forms
-from prefill.paths import FieldPath, IdPath, LatestPath
+from prefill.paths import FieldPath, IdPath, LatestPath, RowsPath
 from schemas import odcs
 from schemas.contract import Contract
 from schemas.errors import ContractInvalid, SourceMissing
@@ -52,10 +56,10 @@ def test_the_demo_citys_forms_bind_and_ask_little(kinds: dict[str, Kind], contra
     found = forms.load(CITY / "forms", kinds, contracts)
     assert set(found) == {rule.form for kind in kinds.values() for rule in kind.due}
     for form in found.values():
-        typed = sum(f.path is None for f in form.fields)
+        typed = sum(f.typed for f in form.fields)
         assert len(form.fields) >= 20
         assert 0 < typed <= 7
-        assert all(f.suppliers for f in form.fields if not isinstance(f.path, IdPath | None))
+        assert all(f.suppliers for f in form.fields if not f.typed and f.paths != (IdPath(),))
 
 
 def test_a_field_is_bound_to_its_path_element_labels_and_suppliers(
@@ -63,15 +67,15 @@ def test_a_field_is_bound_to_its_path_element_labels_and_suppliers(
 ) -> None:
     form = forms.load(write(tmp_path, FORM), kinds, contracts)["renewal"]
     one, sex, region, given, spouse, post = form.fields
-    assert (one.path, one.locked, one.element, one.suppliers) == (IdPath(), True, "DE01001", ())
-    assert (sex.path, sex.locked, sex.suppliers) == (FieldPath("sex_code"), False, ("residents",))
+    assert (one.paths, one.locked, one.element, one.suppliers) == ((IdPath(),), True, "DE01001", ())
+    assert (sex.paths, sex.locked, sex.suppliers) == ((FieldPath("sex_code"),), False, ("residents",))
     assert (sex.labels["2"], sex.labels_en["2"]) == ("女性", "female")
     assert (region.labels["110101"], region.labels["110000"]) == ("北京市东城区", "北京市")
     where = (("permit_type", "513"), ("status", "1"))
-    assert given.path == LatestPath("travel_permits", where, "pinyin_name", "travel_permits", "pinyin_name")
-    assert isinstance(spouse.path, LatestPath)
-    assert (spouse.path.column, spouse.required) == ("spouse_name", False)
-    assert (post.path, post.options[0].label) == (None, "邮寄")
+    assert given.paths == (LatestPath("travel_permits", where, "pinyin_name", "travel_permits", "pinyin_name"),)
+    assert isinstance(spouse.paths[0], LatestPath)
+    assert (spouse.paths[0].column, spouse.required) == ("spouse_name", False)
+    assert (post.typed, post.options[0].label) == (True, "邮寄")
     assert form.datasets == ("residents", "travel_permits", "marriages")
 
 
@@ -84,7 +88,13 @@ def test_a_field_is_bound_to_its_path_element_labels_and_suppliers(
         ("from: person.id", "form: person.id", "fields[0]", "'form' was unexpected"),
         ("person.id", "enterprise.id", "fields[0].from", "'enterprise' is not the form's subject"),
         ("person.sex_code", "person.gender", "fields[1].from", "no field 'gender'"),
-        ("person.sex_code", "sex", "fields[1].from", "is no path"),
+        ("person.sex_code", "sex", "fields[1].from", "no list 'sex'"),
+        ("person.sex_code", "the sex", "fields[1].from", "is no path"),
+        ("person.sex_code", "marriages", "fields[1]", "`items` go together"),
+        ("person.sex_code", "[person.sex_code, person.gender]", "fields[1].from[1]", "no field 'gender'"),
+        ("person.sex_code}", "person.sex_code, element: DE01002}", "fields[1].element", "holds DE01005"),
+        ("person.sex_code}", "person.sex_code, input: date}", "fields[1].input", "holds no date"),
+        ("permit_type=513", "permit_type=999", "fields[3].from", "never holds '999'"),
         ("travel_permits[", "permits[", "fields[3].from", "no list 'permits'"),
         ("status=1", "status", "fields[3].from", "is no condition"),
         ("status=1", "colour=1", "fields[3].from", "no column 'colour'"),
@@ -118,3 +128,63 @@ def test_all_faults_of_all_files_come_at_once(
     assert len(caught.value.problems) == 3
     with pytest.raises(SourceMissing):
         forms.load(tmp_path / "nowhere", kinds, contracts)
+
+
+NESTED = (
+    FORM
+    + """
+  - name: permits
+    label: 证件
+    label_en: Permits
+    from: travel_permits[status=1]
+    most: 5
+    items:
+      - {name: number, label: 号码, label_en: Number, from: permit_no}
+      - {name: given, label: 名, label_en: Given name, from: pinyin_name, transform: other_words}
+  - {name: phone, label: 电话, label_en: Phone, from: [person.mobile, utility_accounts.latest.account_no]}
+"""
+)
+
+
+def test_rows_of_a_list_and_fallbacks_are_bound(
+    tmp_path: Path, kinds: dict[str, Kind], contracts: dict[str, Contract]
+) -> None:
+    form = forms.load(write(tmp_path, NESTED), kinds, contracts)["renewal"]
+    permits, phone = form.named.get("permits"), form.named.get("phone")
+    assert permits is not None
+    assert permits.rows == RowsPath("travel_permits", (("status", "1"),), "travel_permits")
+    assert (permits.most, permits.suppliers, permits.items[1].transform) == (5, ("travel_permits",), "other_words")
+    assert phone is not None
+    assert (len(phone.paths), phone.suppliers, phone.element) == (2, ("residents", "utility_accounts"), "DE01012")
+
+
+def test_a_column_that_is_not_shared_binds_to_no_form(
+    tmp_path: Path, kinds: dict[str, Kind], contracts: dict[str, Contract]
+) -> None:
+    columns = tuple(replace(c, share_type=3) if c.name == "sex_code" else c for c in contracts["residents"].columns)
+    closed = {**contracts, "residents": replace(contracts["residents"], columns=columns)}
+    with pytest.raises(ContractInvalid, match="is not shared"):
+        forms.load(write(tmp_path, FORM), kinds, closed)
+
+
+def test_a_form_cannot_take_a_kinds_name_for_the_kind_is_a_form_of_its_own(
+    tmp_path: Path, kinds: dict[str, Kind], contracts: dict[str, Contract]
+) -> None:
+    with pytest.raises(ContractInvalid, match="is a subject kind's name"):
+        forms.load(write(tmp_path, FORM.replace("form: renewal", "form: person")), kinds, contracts)
+    own = forms.of_kind(kinds["person"], contracts)
+    assert {f.name for f in own.fields} == {x.name for x in (*kinds["person"].fields, *kinds["person"].lists)}
+    permits = own.named.get("travel_permits")
+    assert permits is not None
+    assert permits.items[0].label == contracts["travel_permits"].column(kinds["person"].lists[0].names[0]).title
+
+
+def test_the_editors_schema_offers_the_paths_that_there_are_and_refuses_others(
+    tmp_path: Path, kinds: dict[str, Kind]
+) -> None:
+    validator = Draft202012Validator(forms.schema_for(kinds))
+    document = yaml.safe_load(NESTED)
+    assert [e.message for e in validator.iter_errors(document)] == []
+    document["fields"][1]["from"] = "person.gender"
+    assert len(list(validator.iter_errors(document))) == 1
+    assert "travel_permits.latest.valid_to" in json.dumps(validator.schema)

@@ -1,4 +1,4 @@
-"""What comes back with a submitted form is told apart: unchanged, changed, tampered, expired, typed."""
+"""What comes back with a submitted form is told apart: unchanged, changed, tampered, out of date, typed."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -7,83 +7,118 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefill.forms import Form, FormField
-from prefill.paths import IdPath
-from prefill.seal import Place, SealKey, seal, verify, verify_form
+from prefill.seal import Place, Sealed, Sealer, SealKey, verify
 
-OPEN = Place("renewal", "1.0.0", "ab" * 32, "mobile", locked=False)
-LOCKED = replace(OPEN, field="name", locked=True)
+PLACE = Place("portal", "renewal", "1.0.0", "ab" * 32)
+
+
+def seal(value: Sealed | None, now: datetime, key: SealKey, *, name: str = "mobile", locked: bool = False) -> str:
+    return Sealer(PLACE, now, key).seal(name, value, locked=locked)
+
+
+def came_back(value: Sealed | None, sealed: str | None, now: datetime, key: SealKey, name: str = "mobile") -> str:
+    return verify(PLACE, name, value, sealed, now, {"s1": key})
 
 
 def test_an_unchanged_value_verifies_until_its_seal_expires(now: datetime, key: SealKey) -> None:
-    sealed = seal(OPEN, "13900000000", now, key)
-    assert verify(OPEN, "13900000000", sealed, now + timedelta(hours=1), {"s1": key}) == "unchanged"
-    assert verify(OPEN, "13900000000", sealed, now + timedelta(hours=1, seconds=1), {"s1": key}) == "expired"
-    assert "139" not in sealed
+    for locked in (False, True):
+        sealed = seal("13900000000", now, key, locked=locked)
+        assert came_back("13900000000", sealed, now + timedelta(hours=1), key) == "unchanged"
+        assert came_back("13900000000", sealed, now + timedelta(hours=1, seconds=1), key) == "out_of_date"
+        assert "139" not in sealed
+
+
+def test_a_value_is_out_of_date_once_its_own_validity_ends(now: datetime, key: SealKey) -> None:
+    ends = (now + timedelta(minutes=5)).timestamp()
+    sealed = Sealer(PLACE, now, key).seal("mobile", "1", locked=False, until=ends)
+    assert came_back("1", sealed, now + timedelta(minutes=5), key) == "unchanged"
+    assert came_back("1", sealed, now + timedelta(minutes=6), key) == "out_of_date"
 
 
 def test_a_changed_value_is_the_applicants_right_only_where_the_field_is_open(now: datetime, key: SealKey) -> None:
-    assert verify(OPEN, "13911111111", seal(OPEN, "13900000000", now, key), now, {"s1": key}) == "changed"
-    assert verify(OPEN, None, seal(OPEN, "13900000000", now, key), now, {"s1": key}) == "changed"
-    assert verify(LOCKED, "乙", seal(LOCKED, "甲", now, key), now, {"s1": key}) == "tampered"
-    assert verify(LOCKED, "甲", seal(LOCKED, "甲", now, key), now, {"s1": key}) == "unchanged"
+    open_one, locked = seal("13900000000", now, key), seal("甲", now, key, locked=True)
+    assert came_back("13911111111", open_one, now, key) == "changed"
+    assert came_back("13911111111", open_one, now + timedelta(days=9), key) == "changed"
+    assert came_back(None, open_one, now, key) == "changed"
+    assert came_back("乙", locked, now, key) == "tampered"
+    assert came_back(None, locked, now, key) == "tampered"
+    assert came_back("甲", locked, now, key) == "unchanged"
+
+
+def test_what_was_left_blank_may_be_typed(now: datetime, key: SealKey) -> None:
+    blank = seal(None, now, key, locked=True)
+    assert came_back("甲", blank, now, key) == "typed"
+    assert {came_back(nothing, blank, now, key) for nothing in (None, "", [])} == {"unchanged"}
+
+
+def test_a_seal_that_was_taken_off_a_locked_field_is_missed(now: datetime, key: SealKey) -> None:
+    assert verify(PLACE, "mobile", "139", None, now, {"s1": key}, locked=True) == "tampered"
+    assert verify(PLACE, "mobile", "139", "", now, {"s1": key}) == "typed"
 
 
 @pytest.mark.parametrize("elsewhere", [
-    replace(OPEN, form="other"), replace(OPEN, version="1.0.1"), replace(OPEN, subject="cd" * 32),
-    replace(OPEN, field="phone"), replace(OPEN, locked=True),
+    replace(PLACE, client="other"), replace(PLACE, form="other"), replace(PLACE, version="1.0.1"),
+    replace(PLACE, subject="cd" * 32),
 ])  # fmt: skip
 def test_a_seal_borrowed_from_another_place_is_tampering(now: datetime, key: SealKey, elsewhere: Place) -> None:
-    assert verify(OPEN, "甲", seal(elsewhere, "甲", now, key), now, {"s1": key}) == "tampered"
+    for locked in (False, True):
+        sealed = Sealer(elsewhere, now, key).seal("mobile", "甲", locked=locked)
+        assert came_back("甲", sealed, now, key) == "tampered"
+    assert came_back("甲", seal("甲", now, key, name="phone"), now, key) == "tampered"
+
+
+def test_no_seal_can_be_turned_into_one_of_another_kind(now: datetime, key: SealKey) -> None:
+    locked, open_one, blank = seal("甲", now, key, locked=True), seal("甲", now, key), seal(None, now, key)
+    for sealed in (locked, open_one, blank):
+        for kind in "LEB":
+            turned = sealed.replace(f".{sealed[5]}.", f".{kind}.", 1)
+            shorter = ".".join(turned.split(".")[:4] + turned.split(".")[-1:])
+            for one in {turned, shorter} - {sealed}:
+                assert came_back("乙", one, now, key) == "tampered"
+                assert came_back("甲", one, now, key) == "tampered"
+
+
+def test_nested_rows_are_sealed_as_one_value(now: datetime, key: SealKey) -> None:
+    rows: Sealed = [{"no": "C1", "until": None}, {"no": "C2", "until": "2030-01-01"}]
+    sealed = seal(rows, now, key, locked=True)
+    assert (
+        came_back([{"until": None, "no": "C1"}, {"no": "C2", "until": "2030-01-01"}], sealed, now, key) == "unchanged"
+    )
+    assert came_back(rows[::-1], sealed, now, key) == "tampered"
+    assert came_back(rows[:1], sealed, now, key) == "tampered"
+
+
+def test_what_a_web_form_makes_of_a_number_is_the_same_value(now: datetime, key: SealKey) -> None:
+    assert came_back("3", seal(3, now, key), now, key) == "unchanged"
+    assert came_back("true", seal(True, now, key), now, key) == "unchanged"
 
 
 def test_a_seal_of_an_unknown_or_another_key_is_tampering_and_of_an_older_key_is_not(
     now: datetime, key: SealKey
 ) -> None:
-    newer = SealKey("s2", b"n" * 32)
-    assert verify(OPEN, "甲", seal(OPEN, "甲", now, key), now, {"s2": newer}) == "tampered"
-    assert verify(OPEN, "甲", seal(OPEN, "甲", now, key), now, {"s1": newer, "s2": newer}) == "tampered"
-    assert verify(OPEN, "甲", seal(OPEN, "甲", now, key), now, {"s1": key, "s2": newer}) == "unchanged"
+    newer, sealed = SealKey("s2", b"n" * 32), seal("甲", now, key)
+    assert verify(PLACE, "mobile", "甲", sealed, now, {"s2": newer}) == "tampered"
+    assert verify(PLACE, "mobile", "甲", sealed, now, {"s1": newer, "s2": newer}) == "tampered"
+    assert verify(PLACE, "mobile", "甲", sealed, now, {"s1": key, "s2": newer}) == "unchanged"
 
 
-@given(place=st.integers(0, 200), letter=st.characters(codec="ascii", exclude_characters="\n"))
-def test_any_altered_character_is_tampering(place: int, letter: str) -> None:
+@given(place=st.integers(0, 200), letter=st.characters(codec="ascii", exclude_characters="\n"), locked=st.booleans())
+def test_any_altered_character_is_tampering(place: int, letter: str, locked: bool) -> None:
     key, now = SealKey("s1", b"s" * 32), datetime.fromisoformat("2026-03-02T04:00:00+00:00")
-    sealed = seal(OPEN, "甲", now, key)
+    sealed = seal("甲", now, key, locked=locked)
     altered = sealed[: place % len(sealed)] + letter + sealed[place % len(sealed) + 1 :]
-    verdict = verify(OPEN, "甲", altered, now, {"s1": key})
-    assert verdict == ("unchanged" if altered == sealed else "tampered")
+    assert came_back("甲", altered, now, key) == ("unchanged" if altered == sealed else "tampered")
 
 
 @pytest.mark.parametrize(
-    "junk", ["x", "v1.s1.9.a", "v2.s1.9.a.b", "v1.s1.²³.a.b", "v1.s1.甲.乙.丙", "v1.s1." + "9" * 40 + ".a.b"]
-)
-def test_junk_is_tampering_and_a_field_without_a_seal_was_typed(now: datetime, key: SealKey, junk: str) -> None:
-    assert verify(OPEN, "甲", junk, now, {"s1": key}) == "tampered"
-    assert verify(OPEN, "甲", None, now, {"s1": key}) == "typed"
-
-
-def test_a_whole_form_is_verified_field_by_field(now: datetime, key: SealKey) -> None:
-    fields = (
-        FormField("name", "姓名", "Name", IdPath(), locked=True),
-        FormField("mobile", "电话", "Mobile", IdPath()),
-        FormField("why", "原因", "Why"),
-    )
-    form = Form("renewal", "1.0.0", "换发", "Renewal", "person", "局", "Bureau", fields)
-    submitted = {
-        "name": ("甲", seal(LOCKED, "甲", now, key)),
-        "mobile": ("139", seal(OPEN, "138", now, key)),
-        "other": (None, None),
-    }
-    assert verify_form(form, OPEN.subject, submitted, now, {"s1": key}) == {
-        "name": "unchanged",
-        "mobile": "changed",
-        "why": "typed",
-    }
+    "junk", ["x", "2.s1.L.9", "1.s1.L.9.a", "2.s1.L.²³.a", "2.s1.L.甲.乙", "2.s1.L." + "9" * 40 + ".a", "2.s1.X.9.a", "2.s1.E.9.a"]
+)  # fmt: skip
+def test_junk_is_tampering(now: datetime, key: SealKey, junk: str) -> None:
+    assert came_back("甲", junk, now, key) == "tampered"
 
 
 def test_a_short_key_is_refused_and_a_keys_repr_hides_it() -> None:
-    with pytest.raises(ValueError, match="at least 32"):
+    with pytest.raises(ValueError, match="32 to 64 bytes"):
         SealKey("s1", b"short")
     with pytest.raises(ValueError, match="without dots"):
         SealKey("s.1", b"s" * 32)

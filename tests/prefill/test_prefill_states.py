@@ -7,20 +7,21 @@ from typing import Any
 
 import pytest
 
-from prefill.answer import FieldAnswer, prefill, summarise
+from prefill.answer import Asked, World, prefill
+from prefill.envelope import FieldAnswer
 from prefill.forms import Form, FormField
-from prefill.paths import FieldPath, IdPath, LatestPath
+from prefill.paths import FieldPath, IdPath, LatestPath, RowsPath
 from prefill.seal import SealKey
 from prefill.sources import SourceState
 from subjects.file import SubjectFile
 
 States = dict[str, SourceState]
 FIELDS = (
-    FormField("id", "号码", "ID", IdPath(), locked=True),
-    FormField("name", "姓名", "Name", FieldPath("name"), locked=True, suppliers=("residents", "permits")),
-    FormField("sex", "性别", "Sex", FieldPath("sex"), labels={"2": "女性"}, labels_en={"2": "Female"}, suppliers=("residents",)),
-    FormField("given", "名", "Given", LatestPath("permits", (), "pinyin", "permits", "pinyin_name"), transform="other_words", suppliers=("permits",)),
-    FormField("until", "至", "Until", LatestPath("permits", (("kind", "a"),), "valid_to", "permits", "valid_to"), suppliers=("permits",)),
+    FormField("id", "号码", "ID", (IdPath(),), locked=True),
+    FormField("name", "姓名", "Name", (FieldPath("name"),), locked=True, suppliers=("residents", "permits")),
+    FormField("sex", "性别", "Sex", (FieldPath("sex"),), labels={"2": "女性"}, labels_en={"2": "Female"}, suppliers=("residents",)),
+    FormField("given", "名", "Given", (LatestPath("permits", (), "pinyin", "permits", "pinyin_name"),), transform="other_words", suppliers=("permits",)),
+    FormField("until", "至", "Until", (LatestPath("permits", (("kind", "a"),), "valid_to", "permits", "valid_to"),), suppliers=("permits",)),
     FormField("reason", "原因", "Reason"),
 )  # fmt: skip
 FORM = Form("renewal", "1.0.0", "换发", "Renewal", "person", "出入境", "Exit-Entry", FIELDS)
@@ -61,10 +62,12 @@ def file(**changes: Any) -> SubjectFile:
 def ask(
     subject: SubjectFile | None, states: States, now: datetime, key: SealKey, **more: Any
 ) -> dict[str, FieldAnswer]:
-    answer = prefill(FORM, subject, states, now, subject="ab" * 32, key=key, **more)
+    answer = prefill(
+        more.pop("form", FORM), subject, World(states, now, key), Asked(**more), client="portal", subject="s-1"
+    )
     for found in answer.fields:
         assert found.value is not None or found.reasons, "never silently blank"
-        assert (found.value is None) == (found.seal is None)
+        assert (found.seal is None) == found.typed
     return {f.name: f for f in answer.fields}
 
 
@@ -78,7 +81,7 @@ def test_a_fresh_value_says_where_it_is_from_and_as_of_when(fresh: States, now: 
     assert (name.state, name.value, name.editable, name.reasons) == ("fresh", "甲", False, ())
     assert (name.department, name.department_en) == ("residents局", "Bureau of residents")
     assert (name.dataset, name.dataset_title, name.column) == ("residents", "residents表", "name")
-    assert (name.load, name.run, name.as_of) == (2, "run-2", now - timedelta(hours=2))
+    assert (name.load, name.run, name.as_of) == (2, "run-2", "2026-03-02T02:00:00Z")
     assert (found["sex"].value, found["sex"].display, found["sex"].display_en) == ("2", "女性", "Female")
     assert (found["given"].value, found["given"].valid_until) == ("SI MING", "2030-01-01")
     assert (found["id"].state, found["id"].value, found["id"].dataset) == ("fresh", "990101199001010012", None)
@@ -173,19 +176,153 @@ def test_the_entry_that_is_renewed_can_be_selected(fresh: States, now: datetime,
 
 
 def test_the_summary_counts_what_is_left_to_type(fresh: States, now: datetime, key: SealKey) -> None:
-    summary = summarise(prefill(FORM, file(), fresh, now, subject="x", key=key))
+    world = World(fresh, now, key)
+    summary = prefill(FORM, file(), world, client="portal", subject="x").summary
     assert (summary.asked, summary.prefilled, summary.left) == (6, 5, 1)
-    without = summarise(prefill(FORM, file(sex=None), fresh, now, subject="x", key=key))
+    without = prefill(FORM, file(sex=None), world, client="portal", subject="x").summary
     assert (without.prefilled, without.left) == (4, 2)
 
 
 def test_an_answer_is_plain_json_and_its_repr_holds_no_personal_data(
     fresh: States, now: datetime, key: SealKey
 ) -> None:
-    answer = prefill(FORM, file(), fresh, now, subject="ab" * 32, key=key)
-    found = json.loads(json.dumps(answer.to_json()))
+    answer = prefill(FORM, file(), World(fresh, now, key), client="portal", subject="ab" * 32)
+    found = json.loads(answer.to_json())
     assert found["answered_at"] == "2026-03-02T04:00:00Z"
     assert found["fields"][1]["as_of"] == "2026-03-02T02:00:00Z"
     assert found["summary"] == {"asked": 6, "prefilled": 5, "left": 1}
-    assert "甲" not in repr(answer)
-    assert "9901011990" not in repr(answer) + repr(file())
+    shown = f"{answer!r}{answer.fields!r}{file()!r}"
+    assert "甲" not in shown
+    assert "9901011990" not in shown
+
+
+def test_a_source_that_is_down_says_when_it_is_asked_next(fresh: States, now: datetime, key: SealKey) -> None:
+    down = change(fresh, "residents", status="failed", available_at=datetime(2026, 3, 2, 17, tzinfo=UTC))
+    held, blank = ask(file(), down, now, key)["sex"], ask(file(sex=None), down, now, key)["sex"]
+    assert (held.state, held.available_at) == ("stale", "2026-03-02T17:00:00Z")
+    assert (blank.state, blank.available_at, blank.department) == ("unavailable", "2026-03-02T17:00:00Z", "residents局")
+    well = change(fresh, "residents", available_at=datetime(2026, 3, 2, 17, tzinfo=UTC))
+    assert ask(file(), well, now, key)["sex"].available_at is None
+
+
+def test_a_hidden_field_is_answered_as_one_that_nobody_holds(fresh: States, now: datetime, key: SealKey) -> None:
+    nobody = ask(file(sex=None), fresh, now, key)["sex"]
+    assert ask(file(), fresh, now, key, hidden={"sex"})["sex"] == nobody
+    assert nobody.state == "not_held"
+
+
+def test_a_record_whose_newer_version_was_set_aside_is_stale(fresh: States, now: datetime, key: SealKey) -> None:
+    doubted = {"residents": {"dataset": "residents", "verdict": "doubted", **FACTS}}
+    subject = file()
+    body = {**subject.body, "sources": {**subject.body["sources"], **doubted}}
+    found = ask(replace(subject, body=body), fresh, now, key)["sex"]
+    assert (found.state, found.verdict, found.value) == ("stale", "doubted", "2")
+
+
+def test_sources_that_disagree_without_an_authority_give_no_value_and_are_named(
+    fresh: States, now: datetime, key: SealKey
+) -> None:
+    said = [
+        {"value": v, "source": s, "column": "sex", "valid_until": None}
+        for v, s in (("1", "residents"), ("2", "permits"))
+    ]
+    subject = file(sex=None)
+    found = ask(replace(subject, body={**subject.body, "disputed": {"sex": said}}), fresh, now, key)["sex"]
+    assert (found.state, found.value, found.editable) == ("conflicting", None, True)
+    assert (found.disputed_by, found.disputed_by_en[0]) == (("residents局", "permits局"), "Bureau of residents")
+
+
+def test_paths_are_tried_in_order_and_a_value_still_valid_goes_first(
+    fresh: States, now: datetime, key: SealKey
+) -> None:
+    permits = LatestPath("permits", (("kind", "b"),), "pinyin", "permits", "pinyin_name")
+    field = FormField(
+        "who", "谁", "Who", (FieldPath("none"), permits, FieldPath("name")), suppliers=("permits", "residents")
+    )
+    form = replace(FORM, fields=(field,))
+    assert ask(file(), fresh, now, key, form=form)["who"].value == "甲"
+    over = {"values": {"pinyin": "LI", "kind": "b", "valid_to": "2020-01-01"}, "valid_until": "2020-01-01", **FACTS}
+    assert ask(file(permits=[over]), fresh, now, key, form=form)["who"].value == "甲"
+    assert (found := ask(file(permits=[over], name=None), fresh, now, key, form=form)["who"]).state == "expired"
+    assert found.value == "LI"
+
+
+ROWS = FormField(
+    "all", "证件", "Permits", rows=RowsPath("permits", (("kind", "a"),), "permits"), locked=True, most=1, suppliers=("permits",),
+    items=tuple(
+        FormField(n, n, n, (LatestPath("permits", (), n, "permits", n),), labels={"a": "甲类"}) for n in ("pinyin", "kind", "valid_to")
+    ),
+)  # fmt: skip
+
+
+def test_nested_rows_come_with_a_state_each_and_say_what_is_left_out(
+    fresh: States, now: datetime, key: SealKey
+) -> None:
+    form = replace(FORM, fields=(ROWS, replace(ROWS, name="two", most=5)))
+    found = ask(file(), fresh, now, key, form=form)
+    assert found["all"].value == [{"pinyin": "LI SI MING", "kind": "a", "valid_to": "2030-01-01"}]
+    assert (found["all"].left_out, found["two"].left_out, len(found["two"].rows)) == (1, 0, 2)
+    assert [row.state for row in found["two"].rows] == ["fresh", "expired"]
+    assert (found["all"].rows[0].display["kind"], found["all"].items[0].name, found["all"].dataset) == (
+        "甲类",
+        "pinyin",
+        "permits",
+    )
+    none = ask(file(permits=[]), change(fresh, "permits", status="failed"), now, key, form=form)["all"]
+    assert (none.state, none.value, none.items[1].name) == ("unavailable", None, "kind")
+    late = ask(file(), change(fresh, "permits", status="held"), now, key, form=form)["two"]
+    assert (late.state, [row.state for row in late.rows]) == ("stale", ["stale", "expired"])
+
+
+def draft_of(states: States, now: datetime, key: SealKey, **changes: Any) -> dict[str, tuple[Any, str | None]]:
+    return {f.name: (f.value, f.seal) for f in ask(file(**changes), states, now, key).values()}
+
+
+def test_a_resumed_draft_is_told_what_is_new_and_what_the_applicant_had_changed(
+    fresh: States, now: datetime, key: SealKey
+) -> None:
+    draft = draft_of(fresh, now, key)
+    draft["given"] = ("MY OWN", draft["given"][1])
+    draft["reason"] = ("because", None)
+    new = {"value": "乙", "source": "residents", "column": "name", "valid_until": None}
+    later = now + timedelta(days=40)
+    found = ask(file(name=new), fresh, later, key, draft=draft)
+    told = {name: field.draft for name, field in found.items()}
+    assert told == {
+        "id": "current",
+        "name": "renewed",
+        "sex": "current",
+        "given": "kept",
+        "until": "current",
+        "reason": "kept",
+    }
+    assert (found["name"].value, found["given"].value) == ("乙", "SI MING")
+    forged = {**draft, "sex": ("1", draft["sex"][1].replace(".E.", ".B.") if draft["sex"][1] else None)}
+    assert ask(file(), fresh, later, key, draft=forged)["sex"].draft == "tampered"
+
+
+def test_a_draft_that_had_nothing_is_renewed_once_a_source_holds_it(fresh: States, now: datetime, key: SealKey) -> None:
+    draft = draft_of(fresh, now, key, sex=None)
+    assert ask(file(), fresh, now, key, draft=draft)["sex"].draft == "renewed"
+    assert ask(file(sex=None), fresh, now, key, draft=draft)["sex"].draft == "current"
+    typed = {**draft, "sex": ("1", draft["sex"][1])}
+    assert ask(file(), fresh, now, key, draft=typed)["sex"].draft == "kept"
+
+
+def test_the_tag_is_the_same_until_there_is_something_new(fresh: States, now: datetime, key: SealKey) -> None:
+    def tag(subject: SubjectFile, states: States, at: datetime = now, client: str = "portal", **asked: Any) -> str:
+        return prefill(FORM, subject, World(states, at, key), Asked(**asked), client=client, subject="s-1").etag
+
+    first = tag(file(), fresh)
+    assert tag(file(), fresh, now + timedelta(minutes=5)) == first
+    others = (
+        tag(replace(file(), etag="e2"), fresh),
+        tag(file(), change(fresh, "residents", status="held")),
+        tag(file(), change(fresh, "residents", as_of=now)),
+        tag(file(), fresh, now + timedelta(days=1)),
+        tag(file(), fresh, withheld={"name"}),
+        tag(file(), fresh, fields=["name"]),
+        tag(file(), fresh, client="another"),
+    )
+    assert len({first, *others}) == len(others) + 1
+    assert all(one.startswith('W/"') for one in others)

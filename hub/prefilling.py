@@ -1,0 +1,103 @@
+"""How forms are filled in, composed: files from the store, the sources' states as the ledger tells them, personas, the demonstration portal.
+
+In the sandbox (`HUB_PERSONAS=only`) neither the subject store nor the state of any source is opened: there is nobody but personas.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from itertools import islice
+
+from access import clients
+from access.invitations import Invitation, Invitations
+from hub import subject_files
+from hub.answers import Watched, handle, made_personas, seal_key, states
+from hub.core import Hub
+from ledger import contracts, grants
+from ledger.grants import Grant
+from prefill.answer import World
+from prefill.forms import Form, of_kind
+from prefill.personas import Persona
+from schemas.masking import mask
+from serving.gather import Gather
+from serving.services import Portal, Prefilling, Sample
+from subjects.due import Due
+from subjects.file import SubjectFile
+
+PORTAL_CLIENT = "demo-portal"
+PORTAL_PURPOSE = "service-application"
+PORTAL_CASE = "DEMO"
+Personas = Mapping[tuple[str, str], Persona]
+
+
+def every_form(hub: Hub) -> dict[str, Form]:
+    """The declared forms, and each subject kind as a form of its own."""
+    applied, kinds = contracts.applied(hub.ledger), subject_files.kinds(hub)
+    return {**subject_files.forms(hub), **{name: of_kind(kind, applied) for name, kind in kinds.items()}}
+
+
+def prefilling(hub: Hub) -> Prefilling:
+    """What the routes fill forms in with."""
+    key, names = seal_key(hub), hub.key("handle")
+    sandbox = hub.settings.personas == "only"
+    watched = Watched(partial(states, hub))
+
+    def world(kind: str) -> World:
+        return World({} if sandbox else watched(kind), hub.clock(), key, hub.settings.timezone, sandbox)
+
+    personas = {(one.kind, one.identifier): one for one in made_personas(hub)} if hub.settings.personas != "off" else {}
+    subject = _nobody if sandbox else partial(subject_files.subject, hub)
+    return Prefilling(subject, _finder(hub, subject), world, partial(handle, names), {key.id: key}, personas)
+
+
+def portal(hub: Hub, forms: Mapping[str, Form], personas: Personas) -> Portal:
+    """The demonstration portal: a client like any other, with subjects to try."""
+    secret = hub.key("portal").hex()
+    clients.register(
+        hub.ledger, PORTAL_CLIENT, "演示门户", "Demonstration portal", secret, salt=os.urandom(16), at=hub.clock()
+    )
+    for form in forms:
+        grant = Grant(os.urandom(8).hex(), PORTAL_CLIENT, "form", form, PORTAL_PURPOSE, "duty", hub.clock())
+        grants.allow(hub.ledger, grant, hub.clock())
+
+    def samples(form: str) -> Sequence[Sample]:
+        found = [] if hub.settings.personas == "only" else subject_files.falling_due(hub, 60)
+        due = [
+            Sample(d.identifier, f"{_masked_name(hub, d)} · {d.valid_to:%Y-%m-%d}")
+            for d in islice((d for d in found if d.form == form), 3)
+        ]
+        mine = [one for one in personas.values() if one.kind == forms[form].subject]
+        return due + [
+            Sample(one.identifier, f"{one.name} · {one.label}", f"{one.name} · {one.label_en}") for one in mine
+        ]
+
+    def invited(token: str, form: str) -> Invitation:
+        return Invitations(hub.key("invitation")).open(token, form, now=hub.clock())
+
+    return Portal(PORTAL_CLIENT, PORTAL_PURPOSE, PORTAL_CASE, hub.key("form-proof"), invited, samples)
+
+
+def _finder(
+    hub: Hub, subject: Callable[[str, str], SubjectFile | None]
+) -> Callable[[str, str], Awaitable[SubjectFile | None]]:
+    """A point read of a local file is quicker than handing it to a thread; a server is asked by a thread, for all who wait at once."""
+    if not hub.subjects.is_sqlite:
+        return Gather(lambda asked: [subject(*one) for one in asked])
+
+    async def find(kind: str, identifier: str) -> SubjectFile | None:
+        return subject(kind, identifier)
+
+    return find
+
+
+def _nobody(_kind: str, _identifier: str) -> SubjectFile | None:
+    """The subject store of a sandbox."""
+    return None
+
+
+def _masked_name(hub: Hub, found: Due) -> str:
+    """The subject's name as a list of samples may show it."""
+    file, kind = subject_files.subject(hub, found.kind, found.identifier), subject_files.kind_of(hub, found.kind)
+    held = file.held("name") if file else None
+    element = next((f.element for f in kind.fields if f.name == "name"), None)
+    return mask(element, str(held.value)) if held else mask(kind.key_element, found.identifier)
