@@ -41,6 +41,8 @@ class Settings(BaseSettings):
         None, description="hex key of subject pseudonyms; default: made once in HOME/keys"
     )
     api_url: str = Field("http://127.0.0.1:8000", description="where portals reach the hub's API, for links")
+    office: str = Field("数据主管部门", description="the data office's name, which answers for the catalog")
+    office_en: str = Field("Data office", description="the data office's name in English")
     airflow_url: str = Field(
         "",
         description="Airflow's API, to create pools when a contract is applied (empty: pools.json only) and to start a dataset's DAG after a push",
@@ -60,6 +62,10 @@ class Settings(BaseSettings):
     )
     push_max_mb: int = Field(256, ge=1, description="largest body that a department may push, in MiB")
     demo_portal: bool = Field(False, description="serve the demonstration portal at /forms, with subjects to try")
+    personas: Literal["off", "beside", "only"] = Field(
+        "off",
+        description="fictitious subjects for testers: none, beside the real ones, or (a sandbox) nobody else; `only` never opens the subject store",
+    )
     notify_format: Literal["plain", "wecom", "dingtalk"] = Field("plain", description="message format of notify_url")
     notify_url: str = Field(
         "", description="webhook or mailto: address of the data office, for datasets whose contract names no contact"

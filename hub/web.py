@@ -3,32 +3,22 @@
 Declarations, contracts and keys are read when the process starts; loads, clients and subject files at every request.
 """
 
-import os
 import secrets
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from access import clients
-from access.audit import AuditLog, pseudonym
-from access.audit_seal import Signer
+from access.audit import pseudonym
 from access.desk import Desk
-from access.invitations import Invitation, Invitations
 from access.signin import SignIn
 from access.tokens import Tokens
-from hub import pushes, subject_files
-from hub.answers import catalog_entries, prefiller
+from catalog.library import Uses
+from hub import library, pushes, scorecards, subject_files, trail
 from hub.core import Hub
-from ledger import loads
-from ledger.clients import Grant, allow
-from prefill.forms import Form
-from schemas.masking import mask
+from hub.dispute_desk import disputes_of
+from hub.prefilling import every_form, portal, prefilling
 from serving.app import create_app
-from serving.services import Inbox, Portal, Sample, Services
-from subjects.due import Due
-
-PORTAL_CLIENT = "demo-portal"
-PORTAL_PURPOSE = "service-application"
+from serving.bindings import bindings
+from serving.services import Inbox, Scorecards, Services
 
 
 def application(hub: Hub) -> Any:
@@ -38,13 +28,10 @@ def application(hub: Hub) -> Any:
 
 def services(hub: Hub) -> Services:
     """Everything the routes call."""
-    forms, kinds = subject_files.forms(hub), subject_files.kinds(hub)
+    kinds, forms = subject_files.kinds(hub), every_form(hub)
+    prefill = prefilling(hub)
     tokens = Tokens(partial(hub.keys, "token"), issuer=hub.settings.api_url)
-    chain = f"api-{hub.clock():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
-    log = AuditLog(
-        hub.audit, chain=chain, signer=Signer(hub.key("audit")), clock=hub.clock, timezone=hub.settings.timezone
-    )
-
+    log = trail.open_log(hub, "api")
     desk = Desk(
         hub.ledger, log, tokens, audience=hub.settings.api_url, pairwise_key=hub.key("pairwise"), clock=hub.clock,
         budget=hub.settings.subject_budget,
@@ -55,49 +42,22 @@ def services(hub: Hub) -> Services:
     )  # fmt: skip
 
     return Services(
-        entries=partial(catalog_entries, hub),
-        history=partial(loads.history, hub.ledger),
+        catalog=library.catalog(hub, Uses(kinds, bindings(forms))),
+        site=library.site(hub),
         forms=lambda: forms,
         kinds=lambda: kinds,
-        subject=partial(subject_files.subject, hub),
-        prefill=prefiller(hub),
+        prefill=prefill,
         desk=desk,
         sign_in=sign_in,
         authenticate=lambda token: desk.caller(token).client,
-        require_grant=partial(clients.require, hub.ledger),
         pseudonym=partial(pseudonym, hub.key("audit-subject")),
+        uses=partial(trail.uses, hub),
+        places=hub.settings.api_places,
         record=log.write,
         clock=hub.clock,
         inbox=Inbox(partial(pushes.door, hub), partial(pushes.became, hub), partial(pushes.wake, hub)),
         timezone=hub.settings.timezone,
-        portal=_portal(hub, forms),
+        portal=portal(hub, forms, prefill.personas) if hub.settings.demo_portal else None,
+        disputes=disputes_of(hub, forms, desk.grants, log.write),
+        scorecards=Scorecards(partial(scorecards.departments, hub), partial(scorecards.card, hub)),
     )
-
-
-def _portal(hub: Hub, forms: dict[str, Form]) -> Portal | None:
-    """The demonstration portal, with subjects to try: off unless settings ask for it."""
-    if not hub.settings.demo_portal:
-        return None
-    secret = hub.key("portal").hex()
-    clients.register(
-        hub.ledger, PORTAL_CLIENT, "演示门户", "Demonstration portal", secret, salt=os.urandom(16), at=hub.clock()
-    )
-    for form in forms:
-        allow(hub.ledger, Grant(PORTAL_CLIENT, form, PORTAL_PURPOSE), hub.clock())
-
-    def samples(form: str) -> Sequence[Sample]:
-        found = [d for d in subject_files.falling_due(hub, 60) if d.form == form][:3]
-        return [Sample(d.identifier, f"{_masked_name(hub, d)} · {d.valid_to:%Y-%m-%d}") for d in found]
-
-    def invited(token: str, form: str) -> Invitation:
-        return Invitations(hub.key("invitation")).open(token, form, now=hub.clock())
-
-    return Portal(PORTAL_CLIENT, PORTAL_PURPOSE, hub.key("form-proof"), invited, samples)
-
-
-def _masked_name(hub: Hub, found: Due) -> str:
-    """The subject's name as a list of samples may show it."""
-    file, kind = subject_files.subject(hub, found.kind, found.identifier), subject_files.kind_of(hub, found.kind)
-    held = file.held("name") if file else None
-    element = next((f.element for f in kind.fields if f.name == "name"), None)
-    return mask(element, str(held.value)) if held else mask(kind.key_element, found.identifier)

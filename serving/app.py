@@ -3,7 +3,8 @@
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
-from serving import api, disputes, pages, portal, prefill, problems, push, scorecards, signin
+from serving import api, datasets, dcat, disputes, pages, portal, prefill, problems, push, rights, scorecards, signin
+from serving.crowd import Crowd
 from serving.security import SecurityHeaders
 from serving.services import Services
 
@@ -18,6 +19,13 @@ OPEN_ROUTES = frozenset(
         "/static/{name}",
         "/catalog",
         "/catalog/{name:path}",
+        "/elements/{element}",
+        "/departments",
+        "/departments/{code}",
+        "/dcat",
+        "/v1/datasets",
+        "/v1/datasets/{name:path}",
+        "/v1/elements/{element}",
         "/scorecards",
         "/scorecards/{dataset}",
         "/forms",
@@ -29,17 +37,21 @@ OPEN_ROUTES = frozenset(
 
 def create_app(services: Services) -> FastAPI:
     """The application over these services; the demonstration portal's pages only where `services.portal` is set."""
-    app = FastAPI(title="cityhub", docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(title="cityhub", responses=problems.RESPONSES, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.services = services
+    app.add_middleware(Crowd, places=services.places)
     app.add_middleware(SecurityHeaders)
     app.include_router(prefill.router)  # first: the routes are tried in this order
     app.add_api_route("/healthz", _healthy, include_in_schema=False)
     app.include_router(signin.router)
+    app.include_router(rights.router)
     app.include_router(push.router)
     app.include_router(api.router)
     app.include_router(disputes.router)
     app.include_router(scorecards.api)
     app.include_router(scorecards.pages)
+    app.include_router(datasets.router)  # last of /v1/datasets: its path takes whatever follows
+    app.include_router(dcat.router)
     app.include_router(pages.router)
     if services.portal is not None:
         app.include_router(portal.router)

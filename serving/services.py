@@ -11,16 +11,17 @@ from access.audit import Entry as AuditEntry
 from access.desk import Desk
 from access.invitations import Invitation
 from access.signin import SignIn
-from catalog.entries import Entry
+from catalog.dcat import Site
+from catalog.library import Catalog
 from lake.inbox import Door
 from ledger.disputes import Move
-from ledger.loads import Load
 from prefill.answer import World
 from prefill.forms import Form
 from prefill.personas import Persona
 from prefill.seal import SealKey
 from quality.cards import Card, Department
 from schemas.errors import NotFound
+from serving.crowd import PLACES
 from subjects.file import SubjectFile
 from subjects.kinds import Kind
 
@@ -109,14 +110,15 @@ class Prefilling:
 class Services:
     """Values and functions that answer the routes.
 
-    `entries`, `forms`, `kinds`: what is in force now. `history`: a dataset's loads, newest first. `prefill`: how forms are filled in.
+    `catalog`: the data resource catalog; `site`: how it describes itself to harvesters. `forms`, `kinds`: what is in force now. `prefill`: how forms are filled in.
     `desk`: who calls, what they may have, the audit (`access.desk`). `sign_in`: tokens. `authenticate`: the client that a token
-    speaks for. `pseudonym`: of a subject, for the audit. `record`: returns when the audit entry is durable. `inbox`: pushes. All raise errors of `schemas.errors`. `portal`: None
-    leaves the demonstration out. `disputes`, `scorecards`: see there.
+    speaks for. `pseudonym`: of a subject, for the audit. `uses`: the newest answers about one, before a moment, so many. `places`: requests
+    answered at once. `record`: returns when the audit entry is durable. `inbox`: pushes. All raise
+    errors of `schemas.errors`. `portal`: None leaves the demonstration out. `disputes`, `scorecards`: see there.
     """
 
-    entries: Callable[[], Sequence[Entry]]
-    history: Callable[[str], Sequence[Load]]
+    catalog: Catalog
+    site: Site
     forms: Callable[[], Mapping[str, Form]]
     kinds: Callable[[], Mapping[str, Kind]]
     prefill: Prefilling
@@ -124,10 +126,12 @@ class Services:
     sign_in: SignIn
     authenticate: Callable[[str], str]
     pseudonym: Callable[[str, str], str]
+    uses: Callable[[str, datetime | None, int], Sequence[Mapping[str, Any]]]
     record: Callable[[AuditEntry], None]
     clock: Callable[[], datetime]
     inbox: Inbox
     timezone: str = "Asia/Shanghai"
+    places: int = PLACES
     portal: Portal | None = None
     disputes: Disputes = Disputes(_no_such, _no_such, _no_such, _no_such)
     scorecards: Scorecards = Scorecards(lambda _days, _only: (), _no_such)

@@ -20,19 +20,26 @@ from access.desk import Desk
 from access.invitations import Invitations
 from access.signin import SignIn
 from access.tokens import Tokens
-from catalog.entries import build
-from lake.inbox import Door, find
+from catalog.dcat import Site
+from catalog.guide import Words
+from catalog.library import Catalog, Uses
+from lake.inbox import Door
 from ledger import clients as client_store
-from ledger.clients import Client, Grant
+from ledger import contracts, loads
+from ledger.contracts import Application
+from ledger import grants
+from ledger.clients import Client
 from ledger.database import Database
+from ledger.grants import Grant
 from ledger.loads import Load
-from prefill.answer import Answer, prefill
-from prefill.forms import Form, read
+from prefill.answer import World
+from prefill.forms import Form, of_kind, read
 from prefill.seal import SealKey
 from prefill.sources import state
 from schemas.contract import Column, Contract, Source, SubjectLink, SyncMode
 from serving.app import create_app
-from serving.services import Inbox, Portal, Sample, Select, Services
+from serving.bindings import bindings
+from serving.services import Inbox, Portal, Prefilling, Sample, Services
 from subjects import declare
 from subjects.file import SubjectFile
 from subjects.kinds import Kinds
@@ -44,6 +51,7 @@ SECRET = "correct horse battery staple"
 PURPOSE = "出入境证件换发"
 HASH = clients.hash_secret(SECRET, b"s" * 16)
 SIGNER = Signer(b"a" * 32)
+KEY = SealKey("k1", b"s" * 32)
 KIND = """
 kind: person
 title: 自然人
@@ -277,11 +285,19 @@ LIMIT = 1 << 20
 
 
 def fill_ledger(ledger: Database) -> None:
-    """Three clients, two of them with a grant, one with push rights."""
+    """Three datasets, two of them with a load; three clients, two of them with a grant, one with push rights."""
+    contracts.apply(ledger, [Application(one, "", name) for name, one in CONTRACTS.items()], at=NOW)
+    for one in LOADS.values():
+        loads.tell(ledger, one)
+        loads.set_state(ledger, one.dataset, one.status, one.status_reason, one.checked_at)
     for client in ("portal", "demo-portal", "ungranted"):
         client_store.put(ledger, Client(client, client, client, HASH), NOW)
         if client != "ungranted":
-            client_store.allow(ledger, Grant(client, declared()[1].id, PURPOSE), NOW)
+            for form in (declared()[1].id, "person"):
+                fields = frozenset({"name", "travel_permits"}) if form == "person" else None
+                grants.allow(
+                    ledger, Grant(f"{client}-{form}", client, "form", form, PURPOSE, "duty", NOW, fields=fields), NOW
+                )
     for dataset in PUSHED:
         client_store.allow_push(ledger, "portal", dataset, NOW)
 
@@ -303,10 +319,18 @@ def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock, lake
         number=lambda: str(next(serial)),
     )
 
-    def answer(asked: Form, file: SubjectFile, select: Select) -> Answer:
+    def world(_kind: str) -> World:
         states = {name: state(one, LOADS.get(name), *_condition(LOADS.get(name))) for name, one in CONTRACTS.items()}
-        key = SealKey("k1", b"s" * 32)
-        return prefill(asked, file, states, clock(), subject=file.pseudonym, key=key, select=select)
+        return World(states, clock(), KEY)
+
+    def subject(kind: str, identifier: str) -> SubjectFile | None:
+        return files.get(identifier.strip().upper()) if kind == "person" else None
+
+    async def find(kind: str, identifier: str) -> SubjectFile | None:
+        return subject(kind, identifier)
+
+    def handle(client: str, kind: str, identifier: str) -> str:
+        return pseudonym(b"h" * 32, f"{client} {kind}", identifier)
 
     def door(client: str, dataset: str) -> Door:
         clients.require_push(ledger, client, dataset)
@@ -317,16 +341,14 @@ def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock, lake
 
     woken: list[str] = []
     services = Services(
-        entries=lambda: build(CONTRACTS, LOADS, clock()),
-        history=lambda dataset: [LOADS[dataset]] if dataset in LOADS else [],
-        forms=lambda: {form.id: form},
+        catalog=Catalog(ledger, lake.with_name("catalog.db"), clock, lambda: Uses(kinds, bindings({form.id: form})), "Asia/Shanghai"),
+        site=Site("http://hub.test", Words("数据资源目录", "Data resource catalog"), Words("说明", "What it is"), Words("市数据局", "Data office")),
+        forms=lambda: {form.id: form, "person": of_kind(kinds["person"], CONTRACTS)},
         kinds=lambda: kinds,
-        subject=lambda kind, identifier: files.get(identifier.upper()) if kind == "person" else None,
-        prefill=answer,
+        prefill=Prefilling(subject, find, world, handle, {KEY.id: KEY}),
         desk=desk,
         sign_in=sign_in,
         authenticate=lambda token: desk.caller(token).client,
-        require_grant=lambda client, form_id, purpose: clients.require(ledger, client, form_id, purpose),
         pseudonym=lambda kind, identifier: pseudonym(b"p" * 32, kind, identifier),
         record=log.write,
         clock=clock,
@@ -334,6 +356,7 @@ def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock, lake
         portal=Portal(
             "demo-portal",
             PURPOSE,
+            "DEMO",
             b"f" * 32,
             lambda token, form: INVITATIONS.open(token, form, now=clock()),
             lambda _form: (Sample(ID, "林小满 · 证件已过期"),),
