@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hub import pipeline
+from hub import amending, pipeline, returns
 from hub.core import Hub
 from hub.steps import SEQ_BITS, delivered, deliveries, facts_of, judged, view_of, work_folder, working
 from lake import changes, crash, current, hashing, landing, quarantine
@@ -159,13 +159,14 @@ def _judge_again(
 ) -> changes.Changes:
     """One landing through the gate and against the scratch lake's current."""
     contract, number = scratch.contract, scratch.number(load.load)
+    returned = load.kind == "upload"
     manifest = landing.manifest(hub.lake, load.dataset, load.run)
     if manifest is None:
         raise Stop(f"the landing of load {load.load} of {load.dataset} was removed", todo="try again")
     work = work_folder(hub, run)
     folder = work / "judged"
     verdict = judged(
-        hub, contract, deliveries(hub, contract, manifest), folder, first_seq=load.landing << SEQ_BITS,
+        hub, amending.lenient(contract) if returned else contract, deliveries(hub, contract, manifest), folder, first_seq=load.landing << SEQ_BITS,
         against=view_of(scratch.lake, contract, number - 1), load=number,
     )  # fmt: skip
     if verdict.outcome == "hold":
@@ -179,6 +180,7 @@ def _judge_again(
     quarantine.record(
         con, scratch.lake, contract, folder / "rejects.parquet", folder / "keys.parquet", run=load.run,
         landing=load.landing, rules=verdict.rules_version, held=False, complete=manifest.complete, at=load.published_at,
+        answered=returns.answered(hub.lake, load.dataset, load.run, work, {*returns.rejected(con, folder)}) if returned else None,
     )  # fmt: skip
     (folder / "keys.parquet").replace(work / f"keys-{number}.parquet")
     scratch.complete = scratch.complete or manifest.complete

@@ -1,10 +1,10 @@
-"""hub pull, read, judge, publish, rollback, quarantine, upkeep: the pipeline by hand."""
+"""hub pull, read, judge, publish, rollback, upkeep: the pipeline by hand."""
 
 from typing import Annotated
 
 import typer
 
-from hub import maintenance, pipeline, quarantined
+from hub import maintenance, pipeline
 from hub.commands.common import Dataset, Json, hub, operator, output
 from hub.commands.runs import summary, told
 from hub.output import Output
@@ -18,7 +18,6 @@ Accept = Annotated[
 ]
 Now = Annotated[str, typer.Option("--now", help="a reason for pulling outside the department's hours")]
 
-quarantine_app = typer.Typer(no_args_is_help=True, help="问题数据 quarantine: rows that failed a rule, with reasons")
 ledger_app = typer.Typer(no_args_is_help=True, help="台账 ledger: the operational database")
 
 
@@ -80,25 +79,6 @@ def upkeep(as_json: Json = False) -> None:
     output(as_json).record(maintenance.upkeep(hub()))
 
 
-@quarantine_app.command("list")
-def quarantine_list(
-    dataset: Annotated[str | None, typer.Argument(help="only this dataset's")] = None, as_json: Json = False
-) -> None:
-    """Count the rows in quarantine by dataset and rule."""
-    output(as_json).table("quarantine", quarantined.summary(hub(), dataset), empty="no row is in quarantine")
-
-
-@quarantine_app.command("show")
-def quarantine_show(
-    dataset: Dataset,
-    rule: Annotated[str | None, typer.Option(help="only rows that failed this rule")] = None,
-    limit: Annotated[int, typer.Option(help="how many")] = 20,
-    as_json: Json = False,
-) -> None:
-    """Show rows in quarantine: file, row number, masked key and the rules they failed."""
-    output(as_json).table(f"quarantine of {dataset}", quarantined.rows(hub(), dataset, rule, limit), empty="none")
-
-
 @ledger_app.command("rebuild")
 def rebuild(as_json: Json = False) -> None:
     """Rebuild the pipeline tables (loads, states, runs) from the lake."""
@@ -109,7 +89,6 @@ def add_to(app: typer.Typer) -> None:
     """Hang these commands on the root command."""
     for command in (pull, read, judge, publish, rollback, upkeep):
         app.command()(command)
-    app.add_typer(quarantine_app, name="quarantine")
     app.add_typer(ledger_app, name="ledger")
 
 
