@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from schemas.contract import Column, Source
 
-Media = Literal["parquet", "csv", "xlsx", "jsonl", "json", "arrow", "zip", "gz"]
+Media = Literal["arrows", "parquet", "csv", "xlsx", "jsonl", "json", "arrow", "zip", "gz"]
 T = TypeVar("T")
 
 

@@ -1,6 +1,7 @@
 """Landing: what the source sent, kept as it came.
 
-1. Each part of a reading becomes a file named by its content's SHA-256: original bytes for files and APIs, Parquet for databases.
+1. Each part of a reading becomes a file named by its content's SHA-256: original bytes for files and APIs, a compressed Arrow stream
+   for databases.
 2. Files are fsynced, then the manifest is written atomically. A folder without a manifest is an interrupted read and counts for nothing.
 3. `files` gives them back, each verified against its hash: a flipped bit stops the run instead of becoming data.
 """
@@ -16,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from connectors.interface import Media, Part, Reading
 from lake import crash
@@ -24,7 +24,7 @@ from lake.durable import make_folder, sync_folder, write_atomically
 from schemas.errors import SourceDamaged
 
 MANIFEST = "manifest.json"
-ROW_GROUP = 8 << 20
+_WRITTEN = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", 1), use_threads=False)
 
 
 @dataclass(frozen=True)
@@ -155,36 +155,20 @@ def _land_part(target: Path, part: Part, progress: Callable[[int], None]) -> Lan
     temporary = target / f".{uuid.uuid4().hex}.tmp"  # two tries of one run must not share it
     sink = _Hashing(temporary, progress)
     rows = -1
-    media: Media = part.media
     if part.batches is not None and part.schema is not None:
-        media, rows = "parquet", 0
-        with pq.ParquetWriter(
-            pa.PythonFile(sink, mode="w"), part.schema, compression="zstd", compression_level=1, use_dictionary=False
-        ) as writer:
-            for group in _row_groups(part.batches):
-                writer.write_table(group, row_group_size=group.num_rows)
-                rows += group.num_rows
+        rows = 0
+        with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), part.schema, options=_WRITTEN) as writer:
+            for batch in part.batches:
+                writer.write_batch(batch)
+                rows += batch.num_rows
     elif part.chunks is not None:
         for chunk in part.chunks:
             sink.write(chunk)
     sink.close()
     digest = sink.hash.hexdigest()
-    name = f"{digest[:32]}.{media}"
+    name = f"{digest[:32]}.{part.media}"
     temporary.replace(target / name)
-    return Landed(part.name, name, media, sink.bytes, digest, rows)
-
-
-def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The batches in tables of at least `ROW_GROUP` bytes, but for the last: each becomes one row group."""
-    held: list[pa.RecordBatch] = []
-    for batch in batches:
-        if batch.num_rows:
-            held.append(batch)
-        if sum(b.nbytes for b in held) >= ROW_GROUP:
-            yield pa.Table.from_batches(held)
-            held = []
-    if held:
-        yield pa.Table.from_batches(held)
+    return Landed(part.name, name, part.media, sink.bytes, digest, rows)
 
 
 def _sha256(path: Path) -> str:

@@ -105,14 +105,15 @@ def _select(contract: Contract, schema: pa.Schema, load: int) -> str:
     values, apart = [], []
     for place, column in enumerate(contract.columns):
         name, source = quote(column.name), quote(raw(place))
-        native = is_native(column, schema.field(raw(place)).type)
-        value = expressions.native(column, source) if native else expressions.normalise(column, source, timezone=zone)
-        values.append(f"{value} AS {name}")
-        apart.append(
-            f"{name} IS NULL AND {source} IS NOT NULL"
-            if native
-            else f"CAST({source} AS VARCHAR) IS DISTINCT FROM CAST({name} AS VARCHAR)"
-        )
+        native, plain = is_native(column, schema.field(raw(place)).type), _plain(place)
+        if native:
+            values.append(f"{expressions.native(column, source)} AS {name}")
+            apart.append(f"{name} IS NULL AND {source} IS NOT NULL")
+            continue
+        known = plain if plain in schema.names else ""
+        values.append(f"{expressions.normalise(column, source, timezone=zone, plain=known)} AS {name}")
+        differs = f"CAST({source} AS VARCHAR) IS DISTINCT FROM CAST({name} AS VARCHAR)"
+        apart.append(f"CASE WHEN {known} THEN false ELSE {differs} END" if known and not column.codes else differs)
     texts = ", ".join(
         f"CASE WHEN {differs} THEN CAST({quote(raw(i))} AS VARCHAR) END" for i, differs in enumerate(apart)
     )
@@ -135,6 +136,7 @@ class _Stream:
 
     def __init__(self, contract: Contract, seq: int) -> None:
         self.contract, self.seq = contract, seq
+        self.bytes = [expressions.plain_bytes(c) if c.type == "string" else b"" for c in contract.columns]
         self.fault: Exception | None = None
 
     def guarded(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -160,4 +162,30 @@ class _Stream:
             batch.column("_row"),
         ]
         values = [batch.column(c.source) for c in self.contract.columns]
-        return pa.RecordBatch.from_arrays([numbers, *origin, *values], names=["_seq", "_part", "_file", "_row", *names])
+        plain = {
+            _plain(i): _are_plain(values[i], self.bytes[i])
+            for i in range(len(values))
+            if self.bytes[i] and values[i].type == pa.string()
+        }
+        return pa.RecordBatch.from_arrays(
+            [numbers, *origin, *values, *plain.values()], names=["_seq", "_part", "_file", "_row", *names, *plain]
+        )
+
+
+def _plain(place: int) -> str:
+    """The column that tells where column number `place` holds plain text."""
+    return f"_plain{place}"
+
+
+def _are_plain(values: "pa.Array[Any]", allowed: bytes) -> "pa.Array[Any]":
+    """Which values are plain text for sure (see `schemas.standardise.plain_bytes`); of NULLs anything may be said."""
+    offsets, content = (memoryview(part) if part else b"" for part in values.buffers()[1:])
+    ends = np.frombuffer(offsets, np.int32)[values.offset : values.offset + len(values) + 1]
+    text = bytes(content[ends[0] : ends[-1]]) if len(values) else b""
+    starts, stops = ends[:-1] - ends[0], ends[1:] - ends[0]
+    plain = (starts < stops) & (not text.translate(None, allowed))
+    if b" " in text:
+        letters = np.frombuffer(text, np.uint8)
+        plain &= (letters[np.minimum(starts, len(text) - 1)] != 0x20) & (letters[stops - 1] != 0x20)
+    told: pa.Array[Any] = pa.array(plain)
+    return told

@@ -15,20 +15,22 @@ from schemas.contract import Column
 from schemas.elements import ELEMENTS
 from schemas.predicates import ElementCheck
 from schemas.sql import substituted
+from schemas.standardise import plain_bytes
 
-__all__ = ["ElementCheck", "checks", "native", "normalise"]
+__all__ = ["ElementCheck", "checks", "native", "normalise", "plain_bytes"]
 
 
-def normalise(column: Column, raw: str, *, timezone: str) -> str:
+def normalise(column: Column, raw: str, *, timezone: str, plain: str = "") -> str:
     """A SQL expression of type `column.sql_type` over the raw SQL expression; NULL where blank or not convertible.
 
     Widths and encodings are folded, identifiers and dates brought to one form, the contract's codes mapped to standard ones.
     A code the map does not know stays as it is and fails the check `code`. Where the map gives a standard code another meaning
-    ("1" → "2"), a code it does not know is marked with `?`, lest it pass for the standard one. `timezone` is that of text without a zone.
+    ("1" → "2"), a code it does not know is marked with `?`, lest it pass for the standard one. `timezone` is that of text without a zone;
+    `plain` is a SQL expression that is true where `plain_bytes` has told that a text stays as it is.
     """
     text = f"CAST({raw} AS VARCHAR)"
     if column.type == "string":
-        value = standardise.string(column, text)
+        value = standardise.string(column, text, plain)
         table = standardise.table_of(standardise.reading_of(column))
         return standardise.mapped(value, column.codes, table, mark=_mark(column)) if column.codes else value
     if column.codes:

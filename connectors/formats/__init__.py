@@ -4,7 +4,8 @@ Every batch leads with `_row`, the 1-based number of the record in its file. For
 that the columns of an empty file show. A fault is SourceDamaged and names the file and the line or record, never a value.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, assert_never
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from connectors.formats.archives import members
 from connectors.formats.arrow_stream import arrow_stream
-from connectors.formats.columnar import parquet
+from connectors.formats.columnar import landed, parquet
 from connectors.formats.delimited import delimited
 from connectors.formats.objects import objects
 from connectors.formats.workbook import workbook
@@ -31,14 +32,14 @@ def decode(path: Path, media: Media, source: Source, *, name: str = "") -> Itera
     one after the other, each numbered from 1; `deliveries` tells them apart.
     """
     where = name or path.name
-    with path.open("rb") as file:
-        _check_filled(file, where)
-    return (batch for _, batches in deliveries(path, media, source, name=where) for batch in batches)
+    with closing(deliveries(path, media, source, name=where)) as parts:
+        for _, batches in parts:
+            yield from batches
 
 
 def deliveries(
     path: Path, media: Media, source: Source, *, name: str = ""
-) -> Iterator[tuple[str, Iterator[pa.RecordBatch]]]:
+) -> Generator[tuple[str, Iterator[pa.RecordBatch]], None, None]:
     """Each file of a landed part with its records: an archive's members, else the part itself, under its name for people.
 
     Its records are to be read before the next is asked for.
@@ -76,6 +77,8 @@ def records(file: BinaryIO, media: Media, source: Source, where: str) -> Iterato
             return workbook(file, source, where)
         case "jsonl" | "json":
             return objects(file, source, where)
+        case "arrows":
+            return landed(file)
         case "parquet":
             return parquet(file, where)
         case "arrow":

@@ -123,9 +123,9 @@ class SqlConnector(Closing):
         none = True
         for shape, batches in groupby(self._stream(dialect, sql, parameters, schema), attrgetter("schema")):
             none = False
-            yield Part(target.name, "parquet", batches=batches, schema=shape)
+            yield Part(target.name, "arrows", batches=batches, schema=shape)
         if none:
-            yield Part(target.name, "parquet", batches=iter(()), schema=schema)
+            yield Part(target.name, "arrows", batches=iter(()), schema=schema)
 
     def _stream(
         self, dialect: Dialect, sql: str, parameters: tuple[Value, ...], schema: pa.Schema

@@ -1,11 +1,12 @@
-"""COPY's csv out of PostgreSQL into typed batches, block by block.
+r"""COPY's text out of PostgreSQL into typed batches, block by block.
 
 1. The server sends one message a row, so a block of messages is a block of whole rows. They are taken from libpq directly: the driver's own
    iterator costs more than the rows do. A thread receives the next block while this one is parsed.
 2. A block is parsed into the types of the schema. Where a value does not fit its column's (`infinity`, a year before Christ, NaN in a numeric),
    that column is text from this block on: the schema of the batches changes, no value does.
 
-In COPY's csv an empty field is NULL and `""` the empty string, which the parser keeps apart.
+The text format costs the server a quarter less than csv. In it `\N` is NULL, and a backslash leads whatever could be taken for structure; so a block
+with as many backslashes as NULLs has nothing to undo, which is nearly every block.
 """
 
 import select
@@ -15,6 +16,7 @@ from typing import Any
 
 import psycopg
 import pyarrow as pa
+import pyarrow.compute as pc
 from psycopg import pq
 from pyarrow import csv
 
@@ -22,12 +24,13 @@ from connectors.batches import ahead
 from schemas.errors import SourceDamaged
 
 BLOCK = 4 << 20
+_ESCAPES = {r"\n": "\n", r"\t": "\t", r"\r": "\r", r"\b": "\b", r"\f": "\f", r"\v": "\v"}
 WAIT_SECONDS = 900
 """The longest silence in the middle of a COPY before the server counts as gone (its own time-outs are shorter)."""
 
 
 def copied(connection: psycopg.Connection, statement: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """The rows of a COPY ... TO STDOUT (FORMAT csv) statement; `schema` may turn to text column by column on the way.
+    """The rows of a COPY ... TO STDOUT statement in text format; `schema` may turn to text column by column on the way.
 
     Raises:
         psycopg.Error: the server refuses, ends the statement or is gone.
@@ -96,40 +99,43 @@ def _batch(block: bytearray, schema: pa.Schema) -> pa.RecordBatch:
     table = csv.read_csv(
         BytesIO(block),
         csv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=schema.names),
-        csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+        csv.ParseOptions(delimiter="\t", quote_char=False, escape_char=False, ignore_empty_lines=False),
         csv.ConvertOptions(
             column_types={field.name: field.type for field in schema},
-            null_values=[""],
+            null_values=["\\N"],
             true_values=["t", "true"],
             false_values=["f", "false"],
             strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
         ),
     )
-    return pa.RecordBatch.from_arrays([pa.concat_arrays(column.chunks) for column in table.columns], schema=schema)
+    columns = [pa.concat_arrays(column.chunks) for column in table.columns]
+    if block.count(b"\\") != sum(column.null_count for column in columns):
+        columns = [_unescaped(c) if c.type == pa.string() else c for c in columns]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _unescaped(values: "pa.Array[Any]") -> "pa.Array[Any]":
+    """COPY's escapes undone. No text of PostgreSQL holds NUL, so it can stand for the backslash meanwhile."""
+    values = pc.replace_substring(values, "\\\\", "\0")
+    for written, meant in _ESCAPES.items():
+        values = pc.replace_substring(values, written, meant)
+    return pc.replace_substring(values, "\0", "\\")
 
 
 def _loosened(block: bytearray, schema: pa.Schema) -> pa.Schema:
     """The schema with those columns as text that the block does not fit."""
     plain = pa.schema([field.with_type(pa.string()) for field in schema])
-    try:
-        text = _batch(block, plain)
-    except pa.ArrowInvalid:
+    if not _fits(block, plain):
         raise SourceDamaged(
             "a text value is not UTF-8 (a database of encoding SQL_ASCII?)",
             todo="ask the department to store valid text",
-        ) from None
-    return pa.schema([field if _fits(text.column(field.name), field) else plain.field(field.name) for field in schema])
+        )
+    return pa.schema([f if _fits(block, plain.set(i, f)) else plain.field(i) for i, f in enumerate(schema)])
 
 
-def _fits(values: "pa.Array[Any]", field: "pa.Field[Any]") -> bool:
-    """Whether the column parses alone."""
-    if field.type == pa.string():
-        return True
-    sink = BytesIO()
-    csv.write_csv(pa.table([values], names=["value"]), sink, csv.WriteOptions(include_header=False))
+def _fits(block: bytearray, schema: pa.Schema) -> bool:
     try:
-        _batch(bytearray(sink.getvalue()), pa.schema([pa.field("value", field.type)]))
+        _batch(block, schema)
     except pa.ArrowInvalid:
         return False
     return True

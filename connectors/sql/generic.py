@@ -112,7 +112,7 @@ class GenericSqlConnector(Closing):
             query = query.where(or_(sql_column(cursor) >= since, sql_column(cursor).is_(None)))
         schema = text_schema([c.name for c in there], [c.type for c in there])
         return Reading(
-            lambda _: iter([Part(table, "parquet", batches=self._stream(connection, query, schema), schema=schema)]),
+            lambda _: iter([Part(table, "arrows", batches=self._stream(connection, query, schema), schema=schema)]),
             complete=last is None and self.source.sync != "append",
             consistent=False,
             mark=self._bound(newest).to_json() if newest is not None else watermark if cursor else None,

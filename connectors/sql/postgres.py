@@ -1,4 +1,4 @@
-"""PostgreSQL: COPY to csv out of one repeatable-read, read-only transaction, parsed block by block.
+"""PostgreSQL: COPY out of one repeatable-read, read-only transaction, parsed block by block.
 
 COPY shows every type's own exact text, at several times the speed of rows. The session shows time in UTC with its offset, and bytes as hex.
 """
@@ -93,7 +93,7 @@ class Postgres:
     def rows(self, sql: str, parameters: tuple[Value, ...], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """The rows by COPY; see `connectors.sql.copying`."""
         query = psycopg.ClientCursor(self.connection).mogrify(sql.encode(), parameters) if parameters else sql
-        return copied(self.connection, f"COPY ({query}) TO STDOUT (FORMAT csv, ENCODING 'UTF8')", schema)
+        return copied(self.connection, f"COPY ({query}) TO STDOUT (FORMAT text, ENCODING 'UTF8')", schema)
 
     def close(self) -> None:
         """Closing the connection ends the transaction and any stream."""

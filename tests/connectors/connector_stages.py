@@ -89,7 +89,7 @@ def deliver(
         for number, part in enumerate(reading.parts()):
             landed = folder / f"{number}.{part.media}"
             if part.batches is not None:
-                with pq.ParquetWriter(landed, part.schema) as writer:
+                with pa.ipc.new_stream(str(landed), part.schema) as writer:
                     for batch in part.batches:
                         writer.write_batch(batch)
             else:

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from lake.current import quote
 from lake.hashing import of_values
 from quality import gate
-from quality.standardise import Delivery, merged, standardise
+from quality.standardise import Delivery, _are_plain, merged, standardise
 from schemas.contract import Column, Contract
 from schemas.errors import SourceDamaged, SourceUnreachable
+from schemas.expressions import plain_bytes
+from schemas.texts import plain
 
 PEOPLE = contract(Column("name", "姓名", "姓名"), Column("age", "年龄", "年龄", type="integer"))
 
@@ -135,3 +137,25 @@ def test_the_hash_does_not_depend_on_the_order_of_columns_in_the_contract(tmp_pa
     turned = contract(*reversed(PEOPLE.columns[1:]))
     one = table(tmp_path, PEOPLE, ("a", batches(PEOPLE, [("k", "x", "1")])), columns="_hash")
     assert one == table(tmp_path, turned, ("a", batches(turned, [("k", "1", "x")])), columns="_hash")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.one_of(st.none(), st.text(st.sampled_from("a 中é(\t"), max_size=4)), max_size=12),
+    st.integers(0, 12),
+    st.integers(0, 12),
+)
+def test_what_the_bytes_call_plain_is_plain_in_every_slice(values: list[str | None], start: int, length: int) -> None:
+    found = pa.array(values, pa.string()).slice(start, length)
+    told = _are_plain(found, plain_bytes(Column("note", "note", "note"))).to_pylist()
+    assert all(
+        plain(value) == value
+        for value, known in zip(found.to_pylist(), told, strict=True)
+        if known and value is not None
+    )
+
+
+def test_what_the_bytes_call_plain_is_most_text() -> None:
+    values = pa.array(["东海市中心大道1号", "Li Si", None, "", " a", "a "])
+    assert _are_plain(values, plain_bytes(Column("note", "note", "note"))).to_pylist()[:2] == [True, True]
+    assert _are_plain(values, plain_bytes(Column("note", "note", "note"))).to_pylist()[3:] == [False, False, False]

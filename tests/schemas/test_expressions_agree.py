@@ -15,7 +15,7 @@ from schemas.characters import UNSPACED
 from schemas.codes import code_list
 from schemas.contract import Column
 from schemas.elements import ELEMENTS
-from schemas.expressions import checks, normalise
+from schemas.expressions import checks, normalise, plain_bytes
 
 FEW = settings(max_examples=20, deadline=None)
 TODAY = date(2025, 6, 30)
@@ -178,6 +178,14 @@ def test_text_is_read_alike(engine: Engine, element: str, values: list[str]) -> 
 def test_any_text_at_all_is_read_alike(engine: Engine, values: list[str]) -> None:
     assert engine.standard(column(), values) == list(map(texts.plain, values))
     assert engine.standard(column("DE03004"), values) == [texts.plain(v, UNSPACED) for v in values]
+
+
+@pytest.mark.parametrize("element", [None, *sorted(n for n, e in ELEMENTS.items() if e.type == "C")])
+def test_text_of_plain_bytes_stays_as_it_is(engine: Engine, element: str | None) -> None:
+    plain = set(plain_bytes(column(element)))
+    kept = [c for c in map(chr, (*range(0x80), *range(0x4000, 0xA000))) if plain.issuperset(c.encode())]
+    text = "".join(c for c in kept if c != " ").replace("!", "! " if " " in kept else "!")
+    assert engine.standard(column(element), [text] if text else []) == ([text] if text else [])
 
 
 @st.composite
