@@ -45,11 +45,9 @@ CLASSES = {
     "3": Words("部门信息资源", "Department resource"),
 }
 FORMATS = {
-    "sql": Words("数据库", "Database"),
-    "csv": Words("电子表格（CSV）", "Spreadsheet (CSV)"),
-    "xlsx": Words("电子表格（XLSX）", "Spreadsheet (XLSX)"),
-    "jsonl": Words("自描述格式（JSON 行）", "Self-describing (JSON lines)"),
-    "rest": Words("自描述格式（接口 JSON）", "Self-describing (JSON interface)"),
+    "database": Words("数据库", "Database"),
+    "spreadsheet": Words("电子表格", "Spreadsheet"),
+    "self-describing": Words("自描述格式", "Self-describing"),
 }
 MODES = {
     "api": Words("接口", "interface"),
@@ -91,15 +89,26 @@ def metadata(entry: Entry) -> tuple[Metadatum, ...]:
         _line("provider", "信息资源提供方", "Provider", Words(entry.provider, entry.provider_en or entry.provider)),
         _line("provider_code", "提供方代码", "Provider code", _same(entry.provider_code)),
         _line("summary", "信息资源摘要", "Summary", _same(entry.summary)),
-        _line("format", "信息资源格式", "Format", FORMATS.get(entry.source_kind, _same(entry.source_kind))),
+        _line("format", "信息资源格式", "Format", FORMATS[entry.format]),
         _line("items", "信息项信息", "Data items", Words(f"{items} 项，见下表", f"{items}, see the table below")),
         _line("share_type", "共享类型", "Sharing type", SHARE_TYPES.get(entry.share_type, NOT_STATED)),
         _line("share_condition", "共享条件", "Sharing condition", _same(entry.share_condition)),
         _line("share_modes", "共享方式", "Sharing mode", _joined(modes)),
-        _line("open", "开放属性", "Open to the public", NOT_STATED),
+        _line("open", "开放属性", "Open to the public", _open(entry)),
         _line("cycle", "更新周期", "Update cycle", Words(entry.cycle, CYCLES.get(entry.cycle, entry.cycle))),
         _line("published_on", "发布日期", "Date published", _same(published), NOT_YET),
         _line("related", "关联资源代码", "Related resources", _same(", ".join(entry.related)), NONE),
+    )
+
+
+def _open(entry: Entry) -> Words:
+    if entry.open is None:
+        return NOT_STATED
+    zh, en = ("向社会开放", "Yes") if entry.open else ("不向社会开放", "No")
+    return (
+        Words(f"{zh}（{entry.open_condition}）", f"{en} ({entry.open_condition})")
+        if entry.open_condition
+        else Words(zh, en)
     )
 
 

@@ -49,7 +49,10 @@ class Quality:
 
 @dataclass(frozen=True)
 class Measured:
-    """The measured half of a catalog entry. `outcome` is that of the last run: ok, held, failed, or never."""
+    """The measured half of a catalog entry. `outcome` is that of the last run: ok, held, failed, or never.
+
+    `score` is today's overall quality score, 0..100, and `trend` that of the last days, the oldest first (`quality.scorecard`).
+    """
 
     freshness: Freshness = "never"
     rows: int = 0
@@ -61,6 +64,8 @@ class Measured:
     outcome: str = "never"
     reason: str = ""
     quality: Quality = Quality()
+    score: float | None = None
+    trend: tuple[float | None, ...] = ()
 
 
 def measure(contract: Contract, load: Load | None, now: datetime, condition: Condition | None = None) -> Measured:
@@ -73,7 +78,7 @@ def measure(contract: Contract, load: Load | None, now: datetime, condition: Con
         return Measured(outcome=condition[0], reason=condition[1]) if condition else Measured()
     confirmed = load.checked_at if load.status == "ok" else load.published_at
     return Measured(
-        freshness=freshness(contract, confirmed, now),
+        freshness=freshness(contract.cycle_hours, contract.latency_hours, confirmed, now),
         rows=load.rows,
         load=load.load,
         run=load.run,
@@ -86,12 +91,12 @@ def measure(contract: Contract, load: Load | None, now: datetime, condition: Con
     )
 
 
-def freshness(contract: Contract, confirmed: datetime, now: datetime) -> Freshness:
+def freshness(cycle_hours: float | None, latency_hours: float | None, confirmed: datetime, now: datetime) -> Freshness:
     """`stale` beyond the promised latency, `late` beyond the promised cycle and a tenth, else `fresh`."""
     hours = (now - confirmed) / timedelta(hours=1)
-    if contract.latency_hours is not None and hours > contract.latency_hours:
+    if latency_hours is not None and hours > latency_hours:
         return "stale"
-    if contract.cycle_hours is not None and hours > contract.cycle_hours * _GRACE:
+    if cycle_hours is not None and hours > cycle_hours * _GRACE:
         return "late"
     return "fresh"
 

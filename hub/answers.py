@@ -16,7 +16,7 @@ from access.consent import folded
 from access.invitations import Invitation, Invitations
 from hub import registry, subject_files
 from hub.core import Hub
-from ledger import contracts, loads
+from ledger import contracts
 from prefill import answer, personas, sources
 from prefill.answer import Asked, Select, World
 from prefill.envelope import Answer

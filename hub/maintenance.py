@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-from hub import deliver, disputes, notify, pipeline, pushes
-from hub.answers import catalog_entries
+from hub import deliver, disputes, library, notify, pipeline, pushes
 from hub.core import Hub
 from lake import upkeep as lake_upkeep
 from lake.durable import write_atomically
@@ -55,7 +54,7 @@ def rebuild(hub: Hub) -> dict[str, Any]:
 
 def write_catalog(hub: Hub) -> dict[str, Any]:
     """Write every entry to HOME/catalog.json, for those who harvest files; returns how many."""
-    found = catalog_entries(hub)
+    found = library.catalog(hub).everything()
     text = json.dumps([e.to_json() for e in found], ensure_ascii=False, indent=1, default=str)
     write_atomically(hub.settings.home.absolute() / "catalog.json", text.encode())
     return {"entries": len(found)}

@@ -41,6 +41,10 @@ class Settings(BaseSettings):
         None, description="hex key of subject pseudonyms; default: made once in HOME/keys"
     )
     api_url: str = Field("http://127.0.0.1:8000", description="where portals reach the hub's API, for links")
+    review: Literal["office", "pair"] = Field(
+        "office",
+        description="who publishes contracts: `office`, what is applied here is approved at once; `pair`, another person than who submitted it",
+    )
     office: str = Field("数据主管部门", description="the data office's name, which answers for the catalog")
     office_en: str = Field("Data office", description="the data office's name in English")
     airflow_url: str = Field(

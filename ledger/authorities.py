@@ -67,9 +67,9 @@ def held(db: Database, elements: Collection[str] | None = None) -> tuple[Authori
         return tuple(Authority(*row) for row in connection.execute(query))
 
 
-def held_by(db: Database, dataset: str) -> tuple[Authority, ...]:
-    """What the dataset is the authoritative source of, by subject kind and element."""
-    query = select(authorities).where(authorities.c.dataset == dataset)
+def held_by(db: Database, datasets: Collection[str]) -> tuple[Authority, ...]:
+    """What these datasets are the authoritative sources of, by subject kind and element."""
+    query = select(authorities).where(authorities.c.dataset.in_(datasets))
     with db.read() as connection:
         return tuple(
             Authority(*row) for row in connection.execute(query.order_by(authorities.c.subject, authorities.c.element))

@@ -50,6 +50,12 @@ def touch(connection: Connection, dataset: str) -> None:
     connection.execute(insert(changes).values(dataset=dataset, serial=serial))
 
 
+def newest(db: Database) -> int:
+    """The serial number of the newest change, 0 if there is none."""
+    with db.read() as connection:
+        return int(connection.execute(select(func.max(changes.c.serial))).scalar() or 0)
+
+
 def changed(db: Database, since: int) -> dict[str, int]:
     """The datasets whose entries changed after serial `since`, each with its serial, in that order."""
     query = select(changes.c.dataset, changes.c.serial).where(changes.c.serial > since).order_by(changes.c.serial)

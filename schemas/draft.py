@@ -209,12 +209,12 @@ def _with_sync(server: dict[str, Any]) -> dict[str, Any]:
 
 
 def _customs(server: dict[str, Any]) -> list[str]:
-    mode = "[file]" if server.get("type") == "local" else "[database, api]"
+    mode = "[file, api]" if server.get("format") else "[database, api]"
     rows = (
         ("resourceCode", '"300000/1"', "资源代码: class, item, detail / sequence"),
         ("shareType", "2", "共享类型: 1 无条件, 2 有条件, 3 不予"),
         ("shareCondition", "限依法履职使用", "共享条件: the condition, or the law"),
-        ("shareMode", mode, "共享方式: database, file, api"),
+        ("shareMode", mode, "共享方式, as fits the format"),
         ("providerCode", PLACEHOLDER_PROVIDER, "提供方代码: the department's USCC"),
     )
     return [f"  - {{property: {k}, value: {v}, vendor: cityhub}}  # TODO {note}\n" for k, v, note in rows]

@@ -1,11 +1,9 @@
 """The API for portals beside prefill itself: the forms, the personas, the catalog. Every route needs a bearer token."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import Field
 
-from schemas.errors import NotFound
 from serving.services import services_of
 from serving.signin import caller
 

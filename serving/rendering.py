@@ -12,10 +12,13 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from catalog import guide
+from catalog.columns import FACETS
 from serving.services import services_of
 from serving.words import WORDS
 
 LANGUAGES = ("zh", "en")
+KEPT = frozenset({"q", "page", *FACETS})
+"""What a page keeps of its address when it changes its language."""
 
 
 def language(request: Request) -> str:
@@ -44,7 +47,7 @@ def page(
         return f"{quote(path)}?{urlencode({**given, 'lang': lang})}"
 
     def here(other: str) -> str:
-        kept = {key: value for key, value in request.query_params.items() if key == "q"}
+        kept = {key: value for key, value in request.query_params.items() if key in KEPT}
         return f"{quote(request.url.path)}?{urlencode({**kept, 'lang': other})}"
 
     def when(told: datetime | str | None) -> str:

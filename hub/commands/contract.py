@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hub.commands import contract_life
-from hub.commands.common import Dataset, Json, hub, output
+from hub.commands.common import Dataset, Json, hub, operator, output
 from ledger import contracts
 from schemas import diff, odcs
 from schemas import versions as next_versions
@@ -33,7 +33,7 @@ def apply(
     as_json: Json = False,
 ) -> None:
     """Apply contract files to the ledger; an unchanged file does nothing, a breaking change wants a reason."""
-    from hub import registry
+    from hub import registry, review
 
     it = hub()
     if dry_run:
@@ -45,7 +45,7 @@ def apply(
         ]
         output(as_json).table("would change", planned, empty="nothing would change, or only new datasets")
         return
-    done = registry.apply(it, tuple(paths), because=force_because)
+    done = review.apply_at_once(it, tuple(paths), by=operator(), because=force_because)
     rows = [
         {"dataset": a.contract.dataset, "version": a.contract.version, "number": a.number, "applied": "yes" if a.changed else "unchanged",
          "changes": [f"{m.kind}: {m.path}" for m in a.changes]}

@@ -8,8 +8,8 @@ import pytest
 from city_bench import ORDER, City, city
 
 from examples.demo_city import report
-from hub import pipeline, quarantined, subject_files
-from hub.answers import catalog_entries, prefiller
+from hub import library, pipeline, quarantined, subject_files
+from hub.answers import prefiller
 from lake.history import History
 from ledger import loads
 from schemas.contract import Contract
@@ -169,7 +169,7 @@ def test_departments_that_disagree_on_a_name_show_as_conflicting(first_day: City
 
 
 def test_the_catalog_shows_what_was_promised_and_what_was_measured(first_day: City) -> None:
-    entries = {e.dataset: e for e in catalog_entries(first_day.hub)}
+    entries = {e.dataset: e for e in library.catalog(first_day.hub).everything()}
     assert set(entries) == set(ORDER)
     truth = first_day.truth("truth.json")
     assert {name: e.measured.rows for name, e in entries.items()} == {name: t["current"] for name, t in truth.items()}

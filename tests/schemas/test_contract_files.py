@@ -88,7 +88,7 @@ GOOD: dict[str, Any] = {
         {"property": "resourceCode", "value": "302001/000001", "vendor": "cityhub"},
         {"property": "shareType", "value": 2, "vendor": "cityhub"},
         {"property": "shareCondition", "value": "限依法履职", "vendor": "cityhub"},
-        {"property": "shareMode", "value": ["database", "api"], "vendor": "cityhub"},
+        {"property": "shareMode", "value": ["file", "api"], "vendor": "cityhub"},
         {"property": "providerCode", "value": "11310000002420886W", "vendor": "cityhub"},
     ],
 }
@@ -150,6 +150,16 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], str, str]] = {
     "share type": (set_custom("shareType", 7), "customProperties.shareType", "1 无条件"),
     "share condition": (set_custom("shareCondition", "无条件"), "customProperties.shareCondition", "mandatory"),
     "share mode": (set_custom("shareMode", ["fax"]), "customProperties.shareMode", "database, file, api"),
+    "share mode of files": (set_custom("shareMode", ["database"]), "customProperties.shareMode", "does not fit"),
+    "a system's name": (put("name", "许可证管理系统"), "name", "names a system"),
+    "a cycle without words": (
+        lambda d: d["slaProperties"][0].update(
+            customProperties=[{"property": "updateCycle", "value": "其他", "vendor": "cityhub"}]
+        ),
+        "slaProperties[0]",
+        "wants to be explained",
+    ),
+    "openness": (set_custom("openToPublic", "yes"), "customProperties.openToPublic", "true or false"),
     "provider code": (set_custom("providerCode", "123"), "customProperties.providerCode", "USCC"),
     "no tenant": (put("tenant", " "), "tenant", "missing or empty"),
     "two columns of one name": (

@@ -25,10 +25,9 @@ from catalog.guide import Words
 from catalog.library import Catalog, Uses
 from lake.inbox import Door
 from ledger import clients as client_store
-from ledger import contracts, loads
-from ledger.contracts import Application
-from ledger import grants
+from ledger import contracts, grants, loads
 from ledger.clients import Client
+from ledger.contracts import Application
 from ledger.database import Database
 from ledger.grants import Grant
 from ledger.loads import Load
