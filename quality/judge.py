@@ -52,10 +52,10 @@ def count(con: duckdb.DuckDBPyConnection, dataset: str, rules: Sequence[Rule]) -
     """
     gx = quietly_imported()
     results: list[Any] = []
-    with repaired(), _source(con, dataset) as (context, source):
+    with repaired(), _source(con, dataset) as source:
         for stage in TABLES:
             if here := [r for r in rules if r.stage == stage]:
-                results += _validate(gx, context, source, f"{dataset}.{stage}", stage, here)
+                results += _validate(gx, source, f"{dataset}.{stage}", stage, here)
     by_id = {r.expectation_config.meta["rule"]: r for r in results}
     judgement = Judgement(
         None,
@@ -124,8 +124,8 @@ def within(limit: tuple[str, float], value: float) -> bool:
 
 
 @contextmanager
-def _source(con: duckdb.DuckDBPyConnection, dataset: str) -> Iterator[tuple[Any, Any]]:
-    """A context and a data source that reads through a cursor of our own session, closed at the end."""
+def _source(con: duckdb.DuckDBPyConnection, dataset: str) -> Iterator[Any]:
+    """A data source that reads through a cursor of our own session, closed at the end."""
     from duckdb_engine import ConnectionWrapper
     from great_expectations.data_context.types.base import (
         DataContextConfig,
@@ -143,7 +143,7 @@ def _source(con: duckdb.DuckDBPyConnection, dataset: str) -> Iterator[tuple[Any,
         dataset, connection_string="duckdb://", kwargs={"creator": lambda: ConnectionWrapper(con.cursor())}
     )
     try:
-        yield context, source
+        yield source
     finally:
         engine = source.get_execution_engine()
         if engine._connection is not None:
@@ -151,12 +151,11 @@ def _source(con: duckdb.DuckDBPyConnection, dataset: str) -> Iterator[tuple[Any,
         engine.engine.dispose()
 
 
-def _validate(gx: Any, context: Any, source: Any, name: str, stage: Stage, rules: Sequence[Rule]) -> list[Any]:
+def _validate(gx: Any, source: Any, name: str, stage: Stage, rules: Sequence[Rule]) -> list[Any]:
     gx_parts.register()
-    batch = source.add_table_asset(stage, table_name=TABLES[stage]).add_batch_definition_whole_table("all")
-    suite = context.suites.add(gx.ExpectationSuite(name, expectations=[_expectation(r) for r in rules]))
-    definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
-    result = context.validation_definitions.add(definition).run(result_format=_COUNTS_ONLY)
+    batch = source.add_table_asset(stage, table_name=TABLES[stage]).add_batch_definition_whole_table("all").get_batch()
+    suite = gx.ExpectationSuite(name, expectations=[_expectation(r) for r in rules])
+    result = batch.validate(suite, result_format=_COUNTS_ONLY)
     for one in result.results:
         if one.exception_info.get("raised_exception") is not False:
             rule = one.expectation_config.meta["rule"]
