@@ -1,9 +1,8 @@
-"""Clients and their grants: register a portal, check its secret, ask what it may do.
+"""Clients: register a portal, check its secret, see whether it is active and what it may push.
 
 1. `register` stores a client with the scrypt hash of its secret; the secret itself is nowhere in the hub.
 2. `authenticate` compares a secret in the same time for a known, an unknown and a switched-off client.
-3. `require` lets a client use a form for a purpose only under a grant, before any subject is looked up.
-4. `require_push` lets a client send a dataset's records only under a push right; what is not there and what is not allowed answer alike.
+3. `require_push` lets a client send a dataset's records only under a push right; what is not there and what is not allowed answer alike.
 """
 
 import base64
@@ -12,7 +11,7 @@ import hmac
 from datetime import datetime
 
 from ledger import clients as store
-from ledger.clients import Client, Grant
+from ledger.clients import Client
 from ledger.database import Database
 from schemas.errors import Forbidden, Invalid, Unauthenticated
 
@@ -69,20 +68,6 @@ def require_active(db: Database, client_id: str) -> Client:
     if client is None or not client.active:
         raise Unauthenticated("this token's client is switched off", todo="ask the data office")
     return client
-
-
-def may(db: Database, client_id: str, form: str, purpose: str) -> bool:
-    """Whether the client may use the form for the purpose."""
-    return Grant(client_id, form, purpose) in store.granted(db, client_id)
-
-
-def require(db: Database, client_id: str, form: str, purpose: str) -> None:
-    """Nothing if the client may use the form for the purpose, else Forbidden."""
-    if not may(db, client_id, form, purpose):
-        raise Forbidden(
-            f"no grant for form {form!r} and this purpose",
-            todo="ask the data office for a grant, or use a purpose you were granted",
-        )
 
 
 def require_push(db: Database, client_id: str, dataset: str) -> None:

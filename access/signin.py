@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from access import clients
 from access.keys import key_set
-from access.statements import Unacceptable, check, claimed_issuer
+from access.statements import UNSIGNED, Unacceptable, check, claimed_issuer
 from access.tokens import Caller, Token, Tokens
 from ledger import credentials
 from ledger.database import Database
@@ -60,10 +60,7 @@ class SignIn:
             if found.claims.get("sub") != client or client_id not in ("", client):
                 raise Unacceptable("iss, sub and client_id are not the same client")
         except (Unacceptable, Unauthenticated) as error:
-            known = isinstance(error, Unacceptable)
-            _refuse(
-                f"the client assertion does not count: {error if known else 'its signature fits no registered key'}"
-            )
+            _refuse(f"the client assertion does not count: {error if isinstance(error, Unacceptable) else UNSIGNED}")
         if not credentials.use_up(self._ledger, client, jti, found.expires, now=now):
             _refuse("the client assertion does not count: its jti was used before")
         return self._issue(client)

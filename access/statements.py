@@ -18,6 +18,7 @@ from access.keys import REGISTRY
 
 _SKEW = timedelta(seconds=30)
 _LONGEST = 8192
+UNSIGNED = "its signature fits no registered key, or its algorithm is not one of Ed25519 and ES256"
 
 
 class Unacceptable(Exception):

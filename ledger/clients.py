@@ -1,8 +1,7 @@
-"""Clients of the hub's interface and their grants, remembered.
+"""Clients of the hub's interface, remembered.
 
-A client is a system (a department's portal), not a person. A grant lets one client use one form for one purpose, a push
-right lets it send one dataset's records; what is not granted is refused. Secrets never come here: only their hash, made and
-compared in `access.clients`.
+A client is a system (a department's portal), not a person. A push right lets it send one dataset's records; what it may ask is in
+`ledger.grants`. Secrets never come here: only their hash, made and compared in `access.clients`.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from datetime import datetime
 from sqlalchemy import (
     Boolean,
     Column,
-    ColumnElement,
     Connection,
     DateTime,
     ForeignKey,
@@ -23,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 
+from ledger import access_revision
 from ledger.database import Database, ledger_tables
 from schemas.errors import NotFound
 
@@ -35,15 +34,6 @@ client_table = Table(
     Column("secret_hash", String(400), nullable=False),
     Column("active", Boolean, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
-)
-
-grant_table = Table(
-    "client_grant",
-    ledger_tables,
-    Column("client", String(64), ForeignKey("client.id"), primary_key=True),
-    Column("form", String(64), primary_key=True),
-    Column("purpose", String(200), primary_key=True),
-    Column("granted_at", DateTime(timezone=True), nullable=False),
 )
 
 push_table = Table(
@@ -66,15 +56,6 @@ class Client:
     active: bool = True
 
 
-@dataclass(frozen=True, order=True)
-class Grant:
-    """One client may use one form for one purpose."""
-
-    client: str
-    form: str
-    purpose: str
-
-
 def put(db: Database, client: Client, at: datetime) -> None:
     """Add the client, or replace names, secret hash and activity of the one with this id; grants stay."""
     values = {
@@ -87,6 +68,7 @@ def put(db: Database, client: Client, at: datetime) -> None:
         changed = connection.execute(update(client_table).where(client_table.c.id == client.id).values(values))
         if not changed.rowcount:
             connection.execute(insert(client_table).values(id=client.id, created_at=at, **values))
+        access_revision.bump(connection)
 
 
 def find(db: Database, client_id: str) -> Client | None:
@@ -109,32 +91,7 @@ def set_active(db: Database, client_id: str, active: bool) -> None:
         changed = connection.execute(update(client_table).where(client_table.c.id == client_id).values(active=active))
         if not changed.rowcount:
             raise NotFound(f"there is no client {client_id!r}", todo="see the list of clients")
-
-
-def allow(db: Database, grant: Grant, at: datetime) -> None:
-    """Record the grant; one that is there already stays as it is."""
-    with db.write() as connection:
-        if not connection.execute(select(grant_table.c.client).where(_is(grant))).first():
-            connection.execute(
-                insert(grant_table).values(client=grant.client, form=grant.form, purpose=grant.purpose, granted_at=at)
-            )
-
-
-def withdraw(db: Database, grant: Grant) -> None:
-    """Remove the grant, if it is there."""
-    with db.write() as connection:
-        connection.execute(delete(grant_table).where(_is(grant)))
-
-
-def granted(db: Database, client_id: str) -> frozenset[Grant]:
-    """What the client may do: nothing while it is not active."""
-    query = (
-        select(grant_table.c.client, grant_table.c.form, grant_table.c.purpose)
-        .join(client_table, client_table.c.id == grant_table.c.client)
-        .where(grant_table.c.client == client_id, client_table.c.active)
-    )
-    with db.read() as connection:
-        return frozenset(Grant(*row) for row in connection.execute(query))
+        access_revision.bump(connection)
 
 
 def allow_push(db: Database, client_id: str, dataset: str, at: datetime) -> None:
@@ -162,8 +119,3 @@ def _pushes(connection: Connection, client_id: str, *, active: bool = False) -> 
     if active:
         query = query.join(client_table, client_table.c.id == push_table.c.client).where(client_table.c.active)
     return frozenset(connection.execute(query).scalars())
-
-
-def _is(grant: Grant) -> ColumnElement[bool]:
-    c = grant_table.c
-    return (c.client == grant.client) & (c.form == grant.form) & (c.purpose == grant.purpose)

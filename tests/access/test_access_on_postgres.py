@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 
 import pytest
 import servers
+from access_bench import grant
 from sqlalchemy import delete, update
 
 from access import clients
 from access.audit import AuditLog, Entry
 from access.audit_seal import Signer
 from access.audit_verify import verify
-from ledger import clients as store
+from ledger import access_revision, credentials, grants
 from ledger.audit import entry_table
-from ledger.clients import Grant
 from ledger.database import Database, audit_tables, ledger_tables
-from schemas.errors import AuditUnavailable, Forbidden
+from schemas.errors import AuditUnavailable, NotFound
 
 pytestmark = pytest.mark.needs_postgres
 AT = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -38,12 +38,20 @@ def test_grants_hold_on_postgresql(url: str) -> None:
     db.create()
     clients.register(db, "portal", "市民门户", "Portal", "a secret of fair length", salt=b"s" * 16, at=AT)
     assert clients.authenticate(db, "portal", "a secret of fair length").name_zh == "市民门户"
-    grant = Grant("portal", "renewal", "办理换发")
-    with pytest.raises(Forbidden):
-        clients.require(db, grant.client, grant.form, grant.purpose)
-    store.allow(db, grant, AT)
-    store.allow(db, grant, AT)
-    clients.require(db, grant.client, grant.form, grant.purpose)
+    before = access_revision.current(db)
+    granted = grant(fields=frozenset({"name", "姓名"}), ends=AT, quota=3, legal="条例第十二条")
+    assert grants.allow(db, granted, AT) == grants.allow(db, granted, AT)
+    assert grants.standing(db, "portal") == (granted,)
+    grants.revoke(db, granted.id, AT, by="office", why="misuse")
+    with pytest.raises(NotFound):
+        grants.revoke(db, granted.id, AT, by="office", why="misuse")
+    assert grants.standing(db) == ()
+    assert access_revision.current(db) == before + 2
+    assert credentials.use_up(db, "portal", "a1", AT, now=AT)
+    assert not credentials.use_up(db, "portal", "a1", AT, now=AT)
+    credentials.revoke(db, "t1", AT, now=AT)
+    credentials.revoke(db, "t1", AT, now=AT)
+    assert credentials.revoked(db) == {"t1"}
     db.dispose()
 
 
@@ -69,5 +77,5 @@ def test_the_audit_chain_holds_on_postgresql(url: str) -> None:
     assert [(fault.chain, fault.seq) for fault in verify(db, checker).faults] == [("one", 50)]
     with db.write() as connection:
         connection.execute(delete(entry_table).where(edited))
-    assert [fault.what for fault in verify(db, checker).faults] == ["entries are missing"]
+    assert [fault.what for fault in verify(db, checker).faults] == ["entries are missing or out of order"]
     db.dispose()
