@@ -239,7 +239,7 @@ class Catalog:
         newest, conditions = loads.latest(self.ledger, names), loads.conditions(self.ledger, names)
         for name, version in contracts.newest(self.ledger, names).items():
             measured = measure(version.contract, newest.get(name), now, conditions.get(name))
-            changed = max(version.applied_at, *(at for at in (measured.published_at,) if at))
+            changed = max(at for at in (version.applied_at, measured.published_at) if at)
             used = len(uses.of(name)) + len(subscriptions.of(self.ledger, name))
             yield Facts(version.contract, version.number, measured, used, changed.isoformat())
 

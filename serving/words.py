@@ -138,6 +138,36 @@ WORDS = {
     "call_lead": Words(
         "目录信息对所有人公开；记录要有授权才能取用。", "What the catalog knows is open to all; records want a grant."
     ),
+    # scorecards
+    "scorecards_title": Words("数据质量记分卡", "Data quality scorecards"),
+    "scorecards_lead": Words(
+        "每个数据集每天一份成绩，按部门汇总；分数从何而来，逐条可查。",
+        "A score for each dataset and day, summed up by department, each traceable to its rules.",
+    ),
+    "back_scorecards": Words("返回记分卡", "Back to the scorecards"),
+    "score_entry": Words("目录条目", "Catalog entry"),
+    "score_overall": Words("总分", "Overall"),
+    "score_completeness": Words("完整性", "Completeness"),
+    "score_validity": Words("有效性", "Validity"),
+    "score_uniqueness": Words("唯一性", "Uniqueness"),
+    "score_consistency": Words("一致性", "Consistency"),
+    "score_timeliness": Words("时效性", "Timeliness"),
+    "score_none": Words("无规则可测", "nothing measures it"),
+    "score_of": Words("{day} 的成绩。", "Scores of {day}."),
+    "score_kept": Words("当日没有新记录，沿用 {day} 的判定。", "No new rows that day: judged as on {day}."),
+    "score_reasons": Words("失分原因", "Where points were lost"),
+    "score_perfect": Words("没有失分。", "None were lost."),
+    "score_trend": Words("近 {days} 天走势", "Trend of {days} days"),
+    "score_numbers": Words("逐日数字", "The numbers, day by day"),
+    "score_day": Words("日期", "Day"),
+    "score_dimension": Words("维度", "Dimension"),
+    "score_rules": Words("逐条规则", "Rule by rule"),
+    "score_rules_kept": Words("没有失分的规则：{count} 条", "Rules that no row broke: {count}"),
+    "score_how": Words(
+        "满分 100：成立的检查占全部检查的比例，提示类规则按一半计；时效性为数据守时的时长占比；总分为可测各项的平均。",
+        "Out of 100: the share of checks that held, warnings at half weight; timeliness is the share of time in which data was as fresh as "
+        "promised; overall is the mean of what could be measured.",
+    ),
     # forms
     "forms_title": Words("示例门户：会自己填好的表单", "Demo portal: forms that fill themselves in"),
     "forms_lead": Words(

@@ -349,6 +349,7 @@ def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock, lake
         sign_in=sign_in,
         authenticate=lambda token: desk.caller(token).client,
         pseudonym=lambda kind, identifier: pseudonym(b"p" * 32, kind, identifier),
+        uses=lambda _subject, _before, _most: (),
         record=log.write,
         clock=clock,
         inbox=Inbox(door, became, woken.append),
