@@ -35,7 +35,10 @@ _HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class RuleScore:
-    """How one rule fared: checks made, and those that did not hold; `column` is empty for a rule over several."""
+    """How one rule fared: checks made, and those that did not hold; `column` is empty for a rule over several.
+
+    `whole`: a rule over the table as a whole, which is one check.
+    """
 
     id: str
     column: str
@@ -45,6 +48,7 @@ class RuleScore:
     unexpected: int
     zh: str = ""
     en: str = ""
+    whole: bool = False
 
     @property
     def held(self) -> float | None:
@@ -119,8 +123,8 @@ def _score(published: Sequence[Published], day: date, promise: float | None, now
     end = min(begin + timedelta(days=1), now)
     known = [one for one in published if one.at < begin + timedelta(days=1) and one.at <= now]
     today = [one for one in known if one.at >= begin]
-    judged = [one for one in today if _checked(one)] or [one for one in known if _checked(one)][-1:]
-    rules = _summed(judged)
+    judged = _verdicts(known, today, whole=False)
+    rules = _summed(judged, _verdicts(known, today, whole=True))
     dimensions: dict[Dimension, float | None] = {d: _held([r for r in rules if r.dimension == d]) for d in DIMENSIONS}
     fresh = _freshness(known, begin, end, promise)
     dimensions["timeliness"] = min((v for v in (fresh, dimensions["timeliness"]) if v is not None), default=None)
@@ -146,10 +150,20 @@ def _held(rules: Sequence[RuleScore]) -> float | None:
     return 100 * (1 - broken / checked) if checked else None
 
 
-def _summed(several: Sequence[Published]) -> tuple[RuleScore, ...]:
-    """Each rule over all these loads, worst first."""
+def _verdicts(known: Sequence[Published], today: Sequence[Published], *, whole: bool) -> Sequence[Published]:
+    """The loads whose rules over rows, or over the whole, count: those of the day that judged something, else the last before that did."""
+
+    def judged(several: Sequence[Published]) -> list[Published]:
+        return [one for one in several if any(rule.checked for rule in one.rules if rule.whole == whole)]
+
+    return judged(today) or judged(known)[-1:]
+
+
+def _summed(rows: Sequence[Published], wholes: Sequence[Published]) -> tuple[RuleScore, ...]:
+    """Each rule over all its loads, worst first."""
     found: dict[str, RuleScore] = {}
-    for rule in (rule for one in several for rule in one.rules):
+    ours = [r for one in rows for r in one.rules if not r.whole] + [r for one in wholes for r in one.rules if r.whole]
+    for rule in ours:
         so_far = found.get(rule.id)
         checked, unexpected = (so_far.checked, so_far.unexpected) if so_far else (0, 0)
         found[rule.id] = replace(rule, checked=rule.checked + checked, unexpected=rule.unexpected + unexpected)
@@ -171,6 +185,7 @@ def _rule(rule: Mapping[str, Any]) -> RuleScore:
         unexpected=int(not rule.get("passed", True)) if whole else int(rule.get("unexpected") or 0),
         zh=str(rule.get("zh") or ""),
         en=str(rule.get("en") or ""),
+        whole=whole,
     )
 
 

@@ -46,13 +46,17 @@ def overview(request: Request) -> HTMLResponse:
 def one(request: Request, dataset: str) -> HTMLResponse:
     """Show one dataset: dimensions, trend, reasons, rules."""
     found = services_of(request).scorecards.card(dataset, 30)
-    trends = {
-        "overall": [s.overall for s in found.trend],
-        **{d: [s.dimensions[d] for s in found.trend] for d in DIMENSIONS},
-    }
+    trends = {"overall": [s.overall for s in found.trend]}
+    trends |= {str(d): [s.dimensions[d] for s in found.trend] for d in DIMENSIONS}
+    plots = {name: (values, floor(values)) for name, values in trends.items()}
     return page(
-        request, "scorecard.html", card=found, score=found.today, dimensions=DIMENSIONS, trends=trends, line=line, rounded=cards.rounded
+        request, "scorecard.html", card=found, score=found.today, dimensions=DIMENSIONS, plots=plots, line=line, rounded=cards.rounded
     )  # fmt: skip
+
+
+def floor(values: Sequence[float | None]) -> int:
+    """Where a trend's axis begins: at 90 if nothing lies below, so that small losses are seen, else at 0; the page says which."""
+    return 90 if min((value for value in values if value is not None), default=0) >= 90 else 0
 
 
 def line(values: Sequence[float | None], low: float = 0) -> list[str]:

@@ -1,5 +1,6 @@
 """Scores: what the formulas say on figures done by hand, the day a verdict is of, lateness by the hour, reasons with their rules."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -60,6 +61,16 @@ def test_a_day_without_a_judged_row_keeps_the_last_verdict_and_says_of_which_day
     )
     assert found.dimensions["completeness"] == 90
     assert (found.loads, found.verdict_of) == (1, date(2026, 3, 1))
+
+
+def test_a_check_of_the_whole_table_alone_does_not_hide_the_last_verdict_over_rows() -> None:
+    size = RuleScore("rows", "", "completeness", "error", 1, 1, whole=True)
+    found = score(load(1, 20, rule("c.enum", "validity", 10, 1), replace(size, unexpected=0)), load(2, 1, size))
+    assert (found.dimensions["validity"], found.dimensions["completeness"], found.verdict_of) == (
+        90,
+        0,
+        date(2026, 3, 1),
+    )
 
 
 def test_timeliness_is_the_share_of_the_day_in_which_the_promise_was_kept() -> None:
