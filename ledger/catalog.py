@@ -10,7 +10,6 @@ from datetime import datetime
 from sqlalchemy import (
     Column,
     Connection,
-    DateTime,
     Integer,
     String,
     Table,
@@ -22,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from ledger.database import Database, ledger_tables
+from ledger.database import Database, Moment, ledger_tables
 from schemas.errors import Invalid
 
 changes = Table(
@@ -37,7 +36,7 @@ codes = Table(
     Column("class", String(20), primary_key=True, key="prefix"),
     Column("sequence", Integer, primary_key=True),
     Column("dataset", String(63), index=True),
-    Column("allocated_at", DateTime(timezone=True), nullable=False),
+    Column("allocated_at", Moment, nullable=False),
 )
 
 

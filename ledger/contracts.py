@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Connection, DateTime, Integer, String, Table, Text, func, insert, select
+from sqlalchemy import JSON, Column, Connection, Integer, String, Table, Text, func, insert, select
 
 from ledger import authorities, catalog
-from ledger.database import Database, ledger_tables
+from ledger.database import Database, Moment, ledger_tables
 from ledger.outbox import Message, queue
 from schemas.contract import Contract
 
@@ -21,7 +21,7 @@ contract_versions = Table(
     Column("sha256", String(64), nullable=False),
     Column("file", Text, nullable=False),
     Column("compiled", JSON, nullable=False),
-    Column("applied_at", DateTime(timezone=True), nullable=False),
+    Column("applied_at", Moment, nullable=False),
     Column("forced_because", Text),
 )
 

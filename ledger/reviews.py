@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Column, Connection, DateTime, Integer, String, Table, Text, delete, insert, select, update
+from sqlalchemy import Column, Connection, Integer, String, Table, Text, delete, insert, select, update
 
-from ledger.database import Database, ledger_tables
+from ledger.database import Database, Moment, ledger_tables
 from schemas.errors import Conflict, NotFound
 
 State = Literal["draft", "in review", "published"]
@@ -30,7 +30,7 @@ proposals = Table(
     Column("state", String(10), nullable=False),
     Column("submitted_by", String(200), nullable=False),
     Column("reason", Text, nullable=False),
-    Column("changed_at", DateTime(timezone=True), nullable=False),
+    Column("changed_at", Moment, nullable=False),
 )
 review_steps = Table(
     "catalog_review_steps",
@@ -41,7 +41,7 @@ review_steps = Table(
     Column("step", String(10), nullable=False),
     Column("by", String(200), nullable=False),
     Column("reason", Text, nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False),
+    Column("at", Moment, nullable=False),
 )
 
 

@@ -97,8 +97,9 @@ def test_every_word_that_a_template_asks_for_is_there_and_none_is_left_over() ->
     folder = Path(rendering.__file__).parent / "templates"
     text = "\n".join(file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.html")))
     asked = set(re.findall(r"""\bt\(["'](\w+)["'][,)]""", text))
-    computed = {name for name in WORDS if name.startswith(("state_", "error_"))}
-    computed |= {"fresh", "late", "stale", "never", "held", "failed", "error", "warning"}
+    families = ("state_", "error_", "score_", "facet_", "stage_", "consumer_", "change_")
+    computed = {name for name in WORDS if name.startswith(families)}
+    computed |= {"fresh", "late", "stale", "never", "held", "failed", "error", "warning", "deprecated", "retired"}
     assert asked - set(WORDS) == set()
     assert set(WORDS) - asked - computed == set()
     assert all(words.zh and words.en and words.zh != words.en for words in WORDS.values())
