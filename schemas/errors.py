@@ -21,7 +21,7 @@
         ├── Forbidden         known caller, no grant for this
         ├── NotFound          unknown form, dataset, subject, run
         ├── Invalid           the request itself is malformed
-        ├── Conflict          the same request is being answered at this moment
+        ├── Conflict          the same request is being answered at this moment, or its object's state does not allow it
         ├── TooMany           more than the hub, the grant's quota or the client's budget of subjects allows
         ├── TooLarge          the request's body is larger than this hub takes
         └── Unsupported       the request's body is of a kind that this address does not take
@@ -190,7 +190,7 @@ class Invalid(Refuse):
 
 
 class Conflict(Refuse):
-    """The same request is being answered at this moment."""
+    """The same request is being answered at this moment, or what it is about is no longer in the state that it needs."""
 
     status = 409
 

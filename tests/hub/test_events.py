@@ -299,6 +299,11 @@ def test_what_arrived_is_forgotten_after_a_month_and_what_waits_is_not(bench: Be
     assert len(outbox.unsent(bench.hub.ledger)) == 1
 
 
+def test_the_page_lists_every_type_and_no_other() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "events.md").read_text(encoding="utf-8")
+    assert tuple(re.findall(r"^\| `([a-z.]+)` \|", page, re.MULTILINE)) == TYPES
+
+
 @pytest.mark.parametrize("style", ["plain", "wecom", "dingtalk", "cloudevents"])
 def test_every_type_of_event_can_be_told_in_every_way(bench: Bench, style: Any) -> None:
     subscribe(bench.hub, "http://127.0.0.1:9/x", style=style)

@@ -1,7 +1,9 @@
 """Scores: what the formulas say on figures done by hand, the day a verdict is of, lateness by the hour, reasons with their rules."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,6 +126,11 @@ def test_the_rules_of_a_commit_are_read_and_a_rule_over_the_whole_is_one_check()
     assert (whole.dimension, whole.checked, whole.unexpected, whole.held) == ("completeness", 1, 1, 0)
     assert (enum.dimension, enum.checked, enum.unexpected) == ("validity", 7, 2)
     assert scorecard.rules_of({"outcome": "rollback"}) == ()
+
+
+def test_the_page_lists_every_dimension_and_reason_and_no_other() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "scorecards.md").read_text(encoding="utf-8")
+    assert tuple(re.findall(r"^\| `([a-z-]+)`", page, re.MULTILINE)) == (*DIMENSIONS, *REASONS)
 
 
 def test_every_dimension_that_a_contract_may_name_is_counted_somewhere() -> None:
