@@ -20,6 +20,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -146,7 +147,8 @@ class AuditLog:
         self._queue.put(None)
         self._thread.join()
         if self._tip is not None:
-            self._anchor(self._tip)
+            with suppress(OSError):
+                self._anchor(self._tip)
 
     def __enter__(self) -> Self:
         return self

@@ -29,7 +29,7 @@ def uses(
     """The newest `most` entries about a subject (its pseudonym), of a client, for a purpose, with a result; "" for any. Newest first."""
     wanted = {k: v for k, v in (("client", client), ("purpose", purpose), ("result", result)) if v}
     found = []
-    for link in store.search(db, subject=subject, since=since, until=until, newest_first=True):
+    for link in store.search(db, subject=subject, since=since, until=until):
         body = read(link.body)
         if body.get("kind") == "entry" and wanted.items() <= body.items():
             found.append(Use(link.chain, link.seq, link.at, body))

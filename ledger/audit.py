@@ -112,11 +112,10 @@ def search(
     subject: str = "",
     since: datetime | None = None,
     until: datetime | None = None,
-    newest_first: bool = False,
 ) -> Iterator[Link]:
-    """The links about a subject ("" for any), from `since` until before `until`, in order of time."""
+    """The links about a subject ("" for any), from `since` until before `until`, newest first."""
     c = entry_table.c
-    query = select(entry_table).order_by(*((c.at.desc(), c.seq.desc()) if newest_first else (c.at, c.chain, c.seq)))
+    query = select(entry_table).order_by(c.at.desc(), c.chain, c.seq.desc())
     if subject:
         query = query.where(c.subject == subject)
     if since is not None:

@@ -2,6 +2,8 @@
 
 1. A client has one budget for each purpose: the subjects it may ask about within the last `WINDOW` days, whichever form, however slowly, from
    whatever address. Asking again about the same subject costs nothing; asking about nobody costs as much as about somebody.
+   Whoever comes `MARGIN` over it is stopped for every subject not yet known, until the data office has looked and says `release`: else a
+   patient walk would go on with what leaves the window.
 2. A grant may have a quota: answers a day.
 3. `charge` counts and judges in one go. As the audit entry is written in the same transaction, several processes cannot spend the same rest
    twice, and what a killed process had counted is exactly what it had answered.
@@ -19,6 +21,7 @@ from itertools import groupby
 from typing import Literal
 
 from sqlalchemy import (
+    Boolean,
     Column,
     Connection,
     Date,
@@ -59,6 +62,7 @@ scope_table = Table(
     Column("purpose", String(200), nullable=False),
     Column("day", Date, nullable=False),
     Column("subjects", Integer, nullable=False),
+    Column("stopped", Boolean, nullable=False),
     UniqueConstraint("client", "purpose"),
 )
 seen_table = Table(
@@ -94,7 +98,9 @@ _SEEN = select(seen_table.c.subject, seen_table.c.day).where(
     seen_table.c.scope == bindparam("scope"), seen_table.c.subject.in_(bindparam("subjects", expanding=True))
 )
 _COUNT = (
-    update(scope_table).where(scope_table.c.id == bindparam("of")).values(subjects=bindparam("n"), day=bindparam("on"))
+    update(scope_table)
+    .where(scope_table.c.id == bindparam("of"))
+    .values(subjects=bindparam("n"), day=bindparam("on"), stopped=bindparam("stop"))
 )
 _USED = (
     select(quota_table)
@@ -121,12 +127,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Usage:
-    """Distinct subjects of one client and purpose: within the window now, and the most at the end of any earlier day that is kept."""
+    """Distinct subjects of one client and purpose: within the window now, and the most at the end of any earlier day that is kept.
+
+    `stopped`: it came over its budget, and asks about nobody new until it is released.
+    """
 
     client: str
     purpose: str
     now: int
     most: int
+    stopped: bool
 
 
 def set_budget(db: Database, client: str, purpose: str, subjects: int) -> None:
@@ -148,13 +158,19 @@ def budgets(db: Database) -> dict[tuple[str, str], int]:
 def usage(db: Database, today: date) -> list[Usage]:
     """What was used of every budget, in the audit database."""
     with db.read() as connection:
-        most = dict(
-            connection.execute(select(day_table.c.scope, func.max(day_table.c.subjects)).group_by(day_table.c.scope))
-            .tuples()
-            .all()
-        )
+        query = select(day_table.c.scope, func.max(day_table.c.subjects).label("most")).group_by(day_table.c.scope)
+        most = {row.scope: row.most for row in connection.execute(query)}
         scopes = connection.execute(select(scope_table).order_by(scope_table.c.client, scope_table.c.purpose)).all()
-        return [Usage(s.client, s.purpose, _within(connection, s.id, today), most.get(s.id, 0)) for s in scopes]
+        return [
+            Usage(s.client, s.purpose, _within(connection, s.id, today), most.get(s.id, 0), s.stopped) for s in scopes
+        ]
+
+
+def release(db: Database, client: str, purpose: str) -> None:
+    """Let the client ask about new subjects again, as far as its budget goes; in the audit database."""
+    named = (scope_table.c.client == client) & (scope_table.c.purpose == purpose)
+    with db.write() as connection:
+        connection.execute(update(scope_table).where(named).values(stopped=False))
 
 
 def prune(db: Database, today: date, keep_days: int = 400) -> None:
@@ -204,38 +220,41 @@ def _charge_budget(
     connection: Connection, client: str, purpose: str, asked: dict[int, tuple[int, bytes]], today: date
 ) -> list[int]:
     """Charge one client and purpose; the places that are over the budget. `asked`: place -> (budget, subject)."""
-    scope, count = _scope(connection, client, purpose, today)
+    scope, count, stopped = _scope(connection, client, purpose, today)
     wanted = [*{subject for _, subject in asked.values()}]
     seen = {row.subject: row.day for row in connection.execute(_SEEN, {"scope": scope, "subjects": wanted})}
     known = {subject for subject, day in seen.items() if day > today - timedelta(days=WINDOW)}
     over, before = [], count
     for place, (budget, subject) in asked.items():
-        if subject not in known and count >= budget + MARGIN:
+        stopped = stopped or (subject not in known and count >= budget + MARGIN)
+        if subject in known:
+            continue
+        if stopped:
             over.append(place)
-        elif subject not in known:
+        else:
             known.add(subject)
             count += 1
     moved = [{"scope": scope, "subject": s, "day": today} for s in sorted(known) if seen.get(s) != today]
     if moved:
         connection.execute(_remember(connection.dialect.name), moved)
-    if count != before:
-        connection.execute(_COUNT, {"of": scope, "n": count, "on": today})
+    if count != before or over:
+        connection.execute(_COUNT, {"of": scope, "n": count, "on": today, "stop": stopped})
     return over
 
 
-def _scope(connection: Connection, client: str, purpose: str, today: date) -> tuple[int, int]:
-    """The scope's id and its subjects within the window, its row locked. With a new day the window moves on."""
+def _scope(connection: Connection, client: str, purpose: str, today: date) -> tuple[int, int, bool]:
+    """The scope's id, its subjects within the window, whether it is stopped; its row locked. With a new day the window moves on."""
     named = {"client": client, "purpose": purpose}
     row = connection.execute(_FIND, named).one_or_none()
     if row is None:
-        _ensure(connection, scope_table, [{**named, "day": today, "subjects": 0}])
+        _ensure(connection, scope_table, [{**named, "day": today, "subjects": 0, "stopped": False}])
         row = connection.execute(_FIND, named).one()
     if row.day >= today:  # a process whose clock is behind counts into the later day
-        return row.id, row.subjects
+        return row.id, row.subjects, row.stopped
     _ensure(connection, day_table, [{"scope": row.id, "day": row.day, "subjects": row.subjects}])
     count = _within(connection, row.id, today)
-    connection.execute(_COUNT, {"of": row.id, "n": count, "on": today})
-    return row.id, count
+    connection.execute(_COUNT, {"of": row.id, "n": count, "on": today, "stop": row.stopped})
+    return row.id, count, row.stopped
 
 
 def _within(connection: Connection, scope: int, today: date) -> int:

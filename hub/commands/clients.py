@@ -84,6 +84,7 @@ def client_list(as_json: Json = False) -> None:
             "grants": [f"{g.name} ({g.purpose}, {g.basis})" for g in grants.standing(it.ledger, c.id)],
             "push": sorted(client_tables.pushes(it.ledger, c.id)),
             "subjects": {purpose: u.now for (client, purpose), u in used.items() if client == c.id},
+            "stopped": [purpose for (client, purpose), u in used.items() if client == c.id and u.stopped],
         }
         for c in client_tables.everyone(it.ledger)
     ]
@@ -121,17 +122,24 @@ def client_budget(
     purpose: Annotated[str, typer.Argument(help="the purpose that it is for")],
     subjects: Annotated[int | None, typer.Argument(help="different subjects within 30 days; none: show it")] = None,
     learn: Annotated[bool, typer.Option("--learn", help="set it to the most that any day showed")] = False,
+    release: Annotated[
+        bool, typer.Option("--release", help="it was looked into: let it ask about new subjects again")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show or set how many different subjects a client may ask about. It is stopped 100 over it."""
+    """Show or set how many different subjects a client may ask about. 100 over it, it is stopped until --release."""
     it = hub()
     used = {(u.client, u.purpose): u for u in budgets.usage(it.audit, it.today())}.get((client, purpose))
     wanted = subjects if subjects is not None else used.most if learn and used else None
     if wanted is not None:
         budgets.set_budget(it.ledger, client, purpose, wanted)
+    if release:
+        budgets.release(it.audit, client, purpose)
     budget = budgets.budgets(it.ledger).get((client, purpose), it.settings.subject_budget)
-    now, most = (used.now, used.most) if used else (0, 0)
-    output(as_json).record({"client_id": client, "purpose": purpose, "budget": budget, "subjects": now, "most": most})
+    shown = (
+        {"subjects": used.now, "most": used.most, "stopped": used.stopped and not release} if used else {"subjects": 0}
+    )
+    output(as_json).record({"client_id": client, "purpose": purpose, "budget": budget, **shown})
 
 
 @grant_app.command("add")
