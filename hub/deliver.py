@@ -84,7 +84,7 @@ def _post(hub: Hub, message: Message) -> None:
     body = json.dumps(message.body, ensure_ascii=False).encode()
     kind = "application/cloudevents+json" if message.format == "cloudevents" else "application/json"
     signed = webhooks.headers(_secret(hub, message.secret), message.event, body, hub.clock()) if message.secret else {}
-    own = message.url == hub.settings.notify_url
+    own = message.url in (hub.settings.notify_url, hub.settings.openlineage_url)
     with httpx.Client(timeout=_SECONDS, transport=None if own else hub.guard.transport()) as client:
         headers = {"Content-Type": f"{kind}; charset=utf-8", **signed}
         client.post(message.url, content=body, headers=headers).raise_for_status()

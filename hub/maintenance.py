@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hub import deliver, disputes, library, notify, pipeline, pushes
+from hub import deliver, disputes, library, lineage_events, notify, pipeline, pushes
 from hub.core import Hub
 from lake import upkeep as lake_upkeep
 from lake.durable import write_atomically
@@ -22,6 +22,7 @@ def upkeep(hub: Hub) -> dict[str, Any]:
     tries = sum(lake_upkeep.clean_history(hub.lake, name, now=hub.clock()) for name in applied)
     pipeline.clear_work(hub)
     late = notify.find_late(hub, applied)
+    lineage_events.catch_up(hub)
     return {
         "told": told,
         "bases": bases,

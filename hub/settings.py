@@ -70,6 +70,10 @@ class Settings(BaseSettings):
         "off",
         description="fictitious subjects for testers: none, beside the real ones, or (a sandbox) nobody else; `only` never opens the subject store",
     )
+    openlineage_url: str = Field("", description="where OpenLineage events of every run are posted; empty: nowhere")
+    openlineage_namespace: str = Field(
+        "cityhub", description="namespace of this hub's jobs and datasets in OpenLineage events"
+    )
     notify_format: Literal["plain", "wecom", "dingtalk"] = Field("plain", description="message format of notify_url")
     notify_url: str = Field(
         "", description="webhook or mailto: address of the data office, for datasets whose contract names no contact"

@@ -8,7 +8,7 @@ Delivery is at least once: whoever is killed between sending and `sent` sends ag
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -76,6 +76,12 @@ def queue(connection: Connection, messages: Iterable[Message], now: datetime) ->
         if connection.execute(known).first() is None:
             values = {"url": message.url, "format": message.format, "secret": message.secret, "body": message.body}
             connection.execute(insert(outbox).values(event=event, created_at=now, due_at=now, tries=0, **values))
+
+
+def queued(connection: Connection, url: str, events: Sequence[str]) -> frozenset[str]:
+    """Which of these events were queued for the address, sent or not."""
+    query = select(outbox.c.event).where(outbox.c.url == url, outbox.c.event.in_(events))
+    return frozenset(connection.execute(query).scalars())
 
 
 def due(db: Database, now: datetime) -> tuple[Message, ...]:
