@@ -136,7 +136,7 @@ def _land(hub: Hub, run: Run, contract: Contract, sheet: Sheet, matched: Matched
         with session(work_folder(hub, run), hub.settings.judge_memory_mb) as con:
             schema = text_schema(sources)
             yield Part(
-                sheet.where, "parquet", batches=text_batches(_matching(hub, con, sheet, matched), schema), schema=schema
+                sheet.where, "arrows", batches=text_batches(_matching(hub, con, sheet, matched), schema), schema=schema
             )
 
     reading = Reading(parts, complete=False, consistent=True, mark=head.watermark if head else None)

@@ -2,8 +2,9 @@
 
 import copy
 import json
+import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ COLUMNS: tuple[tuple[str, str, str], ...] = (
 class Unjudged(Judgement):
     """No results."""
 
-    def to_json(self) -> dict[str, Any]:
-        return {}
+    def to_text(self) -> str:
+        return "{}"
 
 
 def sieve_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,6 +57,8 @@ class Bench:
     cursor: str = "at"
     version: int = 1
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    encoding: str = ""
+    quality: list[dict[str, Any]] = field(default_factory=list)
     pulls: int = 0
 
     def __post_init__(self) -> None:
@@ -137,6 +140,14 @@ class Bench:
         made.hub = Hub(settings, secret=lambda _reference: servers.account(self.url)[1])
         return made
 
+    def copy(self, root: Path) -> "Bench":
+        """All that the bench has, in a folder of its own, which must be empty: what one test does to it no other sees."""
+        for database in (self.hub.ledger, self.hub.subjects, self.hub.audit):
+            database.dispose()
+        shutil.copytree(self.root, root, dirs_exist_ok=True)
+        given = {f.name: copy.deepcopy(getattr(self, f.name)) for f in fields(self) if f.name not in ("root", "url")}
+        return type(self)(root, url=self.url, **given)
+
     def _type(self, kind: str) -> str:
         return {"integer": "INTEGER", "timestamp": "TIMESTAMP" if self.url else "TEXT"}.get(kind, "VARCHAR(50)")
 
@@ -158,12 +169,12 @@ class Bench:
         return {
             "apiVersion": "v3.2.0", "kind": "DataContract", "id": "things", "name": "登记", "version": f"1.{self.version}.0",
             "status": "active", "tenant": "市局", "servers": [self._server()],
-            "schema": [{"name": "things", "physicalName": self.table, "properties": properties}],
+            "schema": [{"name": "things", "physicalName": self.table, "properties": properties, "quality": self.quality}],
             "customProperties": [{"property": k, "value": v, "vendor": "cityhub"} for k, v in given.items()],
         }  # fmt: skip
 
     def _server(self) -> dict[str, Any]:
-        own: dict[str, Any] = {"syncMode": self.sync}
+        own: dict[str, Any] = {"syncMode": self.sync, **({"encoding": self.encoding} if self.encoding else {})}
         if self.sync != "snapshot" and self.kind != "csv":
             own["cursor"] = self.cursor
         match self.kind:
