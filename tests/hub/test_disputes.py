@@ -52,8 +52,6 @@ class Office:
 
     def __post_init__(self) -> None:
         self.bench.hub = self.hub = replace(self.bench.hub, clock=self.clock)
-        self.bench.apply()
-        self.publish(*ROWS)
 
     def publish(self, *rows: Any) -> int:
         self.bench.source(rows)
@@ -68,10 +66,23 @@ class Office:
         return store.find(self.hub.ledger, ticket.id)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """A bench that has published two rows, once for all tests."""
+    bench = Bench(tmp_path_factory.mktemp("disputes"))
+    bench.hub = replace(bench.hub, clock=Clock())
+    bench.apply()
+    bench.source(ROWS)
+    with pytest.MonkeyPatch.context() as quick:
+        sieve_alone(quick)
+        bench.pull()
+    return bench
+
+
 @pytest.fixture
-def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+def office(made: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
     sieve_alone(monkeypatch)
-    return Office(Bench(tmp_path))
+    return Office(made.copy(tmp_path))
 
 
 def test_a_ticket_knows_its_department_its_due_day_and_what_was_held(office: Office) -> None:

@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,14 +24,16 @@ class Daily(Bench):
         return {**super()._document(), "slaProperties": [{"property": "frequency", "value": 1, "unit": "d"}]}
 
 
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    sieve_alone(monkeypatch)
-    made = Daily(tmp_path, options={"name": {"maxLength": 3}})
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """One publication; no test changes it."""
+    made = Daily(tmp_path_factory.mktemp("scorecards"), options={"name": {"maxLength": 3}})
     made.hub = replace(made.hub, clock=lambda: NOW)
     made.apply()
     made.source([(f"k{n}", CANARY if n == 1 else "张三", "有效", n, "2026-01-01") for n in range(4)])
-    made.pull()
+    with pytest.MonkeyPatch.context() as quick:
+        sieve_alone(quick)
+        made.pull()
     return made
 
 

@@ -46,12 +46,6 @@ class Desk:
             return self.now
 
         self.bench.hub = self.hub = replace(self.bench.hub, clock=clock)
-        self.bench.customs = {"subjects": [{"kind": "person", "key": "id"}]}
-        self.bench.options = {}
-        for name in ("subjects", "forms"):
-            (self.hub.settings.declared / name).mkdir(parents=True)
-        self.bench.apply()
-        self.publish("错误")
         for client in ("portal", "other", "stranger", "department"):
             client_store.put(self.hub.ledger, Client(client, client, client, "-"), NOW)
         for client in ("portal", "other"):
@@ -61,8 +55,7 @@ class Desk:
         self.app = create_app(replace(services(self.hub), authenticate=lambda token: token))
 
     def publish(self, name: str) -> None:
-        self.bench.source([(PERSON, name, "有效", 1, f"2026-01-{self.bench.pulls + 1:02}")])
-        self.bench.pull()
+        publish(self.bench, name)
 
     def call(self, client: str, method: str, path: str = "", **more: Any) -> Response:
         async def one() -> Response:
@@ -77,10 +70,28 @@ class Desk:
         return self.call(client, "POST", json={**CLAIM, "subject": PERSON, **more})
 
 
+def publish(bench: Bench, name: str) -> None:
+    bench.source([(PERSON, name, "有效", 1, f"2026-01-{bench.pulls + 1:02}")])
+    bench.pull()
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """A bench of one person's record, once for all tests."""
+    bench = Bench(tmp_path_factory.mktemp("desk"), customs={"subjects": [{"kind": "person", "key": "id"}]})
+    for name in ("subjects", "forms"):
+        (bench.hub.settings.declared / name).mkdir(parents=True)
+    bench.apply()
+    with pytest.MonkeyPatch.context() as quick:
+        sieve_alone(quick)
+        publish(bench, "错误")
+    return bench
+
+
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def desk(published: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     sieve_alone(monkeypatch)
-    return Desk(Bench(tmp_path))
+    return Desk(published.copy(tmp_path))
 
 
 def test_a_portal_disputes_a_value_for_a_citizen_and_follows_the_ticket(desk: Desk) -> None:
