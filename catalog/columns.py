@@ -78,12 +78,12 @@ class Columns:
         return shown
 
     def prior(self, ids: Ids, now: datetime) -> Numbers:
-        """How much each of these is worth before any word, 0..1: fresh, complete and used; half of it if deprecated."""
+        """How much each of these is worth before any word, 0..1: fresh, complete and used; one less if deprecated."""
         hours = (now.timestamp() - self._confirmed[ids]) / 3600
         fresh = np.where(hours > self._latency[ids], 0.2, np.where(hours > self._cycle[ids], 0.5, 1.0))
         fresh = np.where(self._confirmed[ids] > 0, fresh, 0.0)
         worth: Numbers = 0.4 * fresh + 0.3 * self._complete[ids] + 0.3 * self._used[ids]
-        return np.where(self._deprecated[ids], worth / 2, worth)
+        return np.where(self._deprecated[ids], worth - 1, worth)
 
     def choose(self, name: str, value: str, ids: Ids) -> Mask:
         """Which of these entries have the facet's value."""

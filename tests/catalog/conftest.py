@@ -1,15 +1,17 @@
-"""Three small contracts and a load, as the catalog reads them."""
+"""Three small contracts and a load, as values and in a ledger of their own."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from catalog_ledger import NOW, apply
 
+from catalog.library import Catalog, Uses
+from ledger.database import Database, ledger_tables
 from ledger.loads import Load
 from schemas.contract import Check, Column, Contract, Source, SubjectLink
-
-NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
 
 def contract(dataset: str, code: str, title: str, title_en: str, *columns: Column, **more: object) -> Contract:
@@ -35,7 +37,11 @@ def contract(dataset: str, code: str, title: str, title_en: str, *columns: Colum
 
 @pytest.fixture
 def contracts() -> Mapping[str, Contract]:
-    market = {"provider": "市市场监督管理局", "provider_en": "Market Supervision Bureau"}
+    market = {
+        "provider": "市市场监督管理局",
+        "provider_en": "Market Supervision Bureau",
+        "provider_code": "11440300MB2C91234T",
+    }
     several = (
         contract(
             "residents",
@@ -88,3 +94,17 @@ def load() -> Load:
     ]  # fmt: skip
     counts = {"delivered": 100, "passed": 95, "rejected": 5}
     return Load("residents", 3, "run-3", at, 950, counts, "ok", "", at, {"verdict": {"rules": rules}})
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, contracts: Mapping[str, Contract]) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path}/ledger.db", ledger_tables)
+    database.create()
+    apply(database, *contracts.values())
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def catalog(ledger: Database, tmp_path: Path) -> Catalog:
+    return Catalog(ledger, tmp_path / "catalog.db", lambda: NOW, lambda: Uses({}), "Asia/Shanghai")

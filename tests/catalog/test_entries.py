@@ -7,27 +7,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from catalog.entries import Entry, build, find
+from catalog import entries
+from catalog.entries import Entry
 from catalog.guide import metadata
+from catalog.measured import measure
 from ledger.loads import Load
 from schemas.contract import Contract
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
 
-def entry(contracts: Mapping[str, Contract], name: str, *loads: Load, now: datetime = NOW) -> Entry:
-    found = find(build(contracts, {load.dataset: load for load in loads}, now), name)
-    assert found is not None
-    return found
-
-
-def test_every_contract_has_an_entry_in_the_order_of_resource_codes(contracts: Mapping[str, Contract]) -> None:
-    assert [one.dataset for one in build(contracts, {}, NOW)] == ["residents", "companies", "food_licences"]
-
-
-def test_an_entry_is_found_by_dataset_and_by_resource_code(contracts: Mapping[str, Contract]) -> None:
-    assert entry(contracts, "301001/000001") == entry(contracts, "residents")
-    assert find(build(contracts, {}, NOW), "301001/000002") is None
+def entry(contracts: Mapping[str, Contract], name: str, load: Load | None = None, now: datetime = NOW) -> Entry:
+    return entries.entry(contracts[name], measure(contracts[name], load, now))
 
 
 def test_an_entry_carries_rows_quality_and_rules_of_its_newest_load(
@@ -77,21 +68,13 @@ def test_a_dataset_that_never_ran_has_promises_and_no_measures(contracts: Mappin
 
 
 def test_a_dataset_held_before_its_first_load_says_why(contracts: Mapping[str, Contract]) -> None:
-    conditions = {"companies": ("held", "the delivery was empty", NOW)}
-    one = find(build(contracts, {}, NOW, conditions), "companies")
-    assert one is not None
-    assert (one.measured.outcome, one.measured.reason, one.measured.rows) == ("held", "the delivery was empty", 0)
+    measured = measure(contracts["companies"], None, NOW, ("held", "the delivery was empty", NOW))
+    assert (measured.outcome, measured.reason, measured.rows) == ("held", "the delivery was empty", 0)
 
 
 def test_an_empty_delivery_has_no_pass_rate(contracts: Mapping[str, Contract], load: Load) -> None:
     empty = replace(load, counts={"delivered": 0}, facts={})
     assert entry(contracts, "residents", empty).measured.quality.pass_rate is None
-
-
-def test_resources_that_refer_to_each_other_are_related_both_ways(contracts: Mapping[str, Contract]) -> None:
-    assert entry(contracts, "food_licences").related == ("302001/000001",)
-    assert entry(contracts, "companies").related == ("302002/000001",)
-    assert entry(contracts, "residents").related == ()
 
 
 def test_items_carry_their_data_elements_in_both_languages(contracts: Mapping[str, Contract]) -> None:
@@ -134,3 +117,30 @@ def test_an_entry_travels_as_json(contracts: Mapping[str, Contract], load: Load)
     assert value["measured"]["quality"]["rules"][0]["id"] == "citizen_id.checksum"
     assert value["items"][0]["element"] == "DE01001"
     assert value["measured"]["published_at"].startswith("2026-03-02T07:00")
+
+
+@pytest.mark.parametrize(
+    ("open_", "condition", "words"),
+    [
+        (True, "", "向社会开放"),
+        (True, "去除个人信息后", "向社会开放（去除个人信息后）"),
+        (False, "", "不向社会开放"),
+        (None, "", "未声明"),
+    ],
+)
+def test_openness_to_society_is_said_as_the_contract_says_it(
+    contracts: Mapping[str, Contract], open_: bool | None, condition: str, words: str
+) -> None:
+    several = {"residents": replace(contracts["residents"], open=open_, open_condition=condition)}
+    lines = {line.name: line.value["zh"] for line in metadata(entry(several, "residents"))}
+    assert lines["open"] == words
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [("active", "published"), ("draft", "published"), ("deprecated", "deprecated"), ("retired", "retired")],
+)
+def test_what_is_applied_is_published_until_it_is_deprecated_or_retired(
+    contracts: Mapping[str, Contract], status: str, state: str
+) -> None:
+    assert entry({"residents": replace(contracts["residents"], status=status)}, "residents").state == state
