@@ -105,8 +105,10 @@ def hub_pull(url: str, home: Path, sync: str) -> None:
         (home / "residents.odcs.yaml").write_text(contract(url, sync), encoding="utf-8")
         registry.apply(hub, (home / "residents.odcs.yaml",))
     import deltalake  # noqa: F401 - a worker has these loaded long before
+    import pandas  # noqa: F401
 
-    from connectors.sql import connectorx_rows, postgres  # noqa: F401
+    from connectors import formats  # noqa: F401
+    from connectors.sql import mariadb, postgres  # noqa: F401
 
     written = _written()
     started = time.perf_counter()

@@ -17,6 +17,7 @@ from connectors.interface import Closing, Part, Probe, Reading, SourceColumn
 from connectors.pace import paced
 from connectors.sql import introspection
 from connectors.sql.address import address, engine, shown
+from connectors.sql.conversion import placed
 from connectors.sql.dialect import Dialect, numeric, typed
 from connectors.sql.faults import told
 from connectors.sql.sessions import session
@@ -121,7 +122,9 @@ class SqlConnector(Closing):
             sql = sql.replace("\0", dialect.mark)
             parameters = (start(last, self.source.lag),)
         none = True
-        for shape, batches in groupby(self._stream(dialect, sql, parameters, schema), attrgetter("schema")):
+        zones = {c.name: dialect.zone(c, self.source.timezone) for c in target.columns}
+        rows = placed(self._stream(dialect, sql, parameters, schema), zones)
+        for shape, batches in groupby(rows, attrgetter("schema")):
             none = False
             yield Part(target.name, "arrows", batches=batches, schema=shape)
         if none:

@@ -32,10 +32,8 @@ def fits(arguments: dict[str, Any]) -> bool:
     return "ssl" not in arguments
 
 
-def rows(
-    arguments: dict[str, Any], says_first: Sequence[str], statement: str, schema: pa.Schema
-) -> Iterator[pa.RecordBatch]:
-    """The statement's rows as batches of `schema`, received while the last ones are used.
+def rows(arguments: dict[str, Any], says_first: Sequence[str], statement: str) -> Iterator[pa.RecordBatch]:
+    """The statement's rows, received while the last ones are used.
 
     Raises:
         pymysql.Error: the server refuses, ends the statement or is gone; with a code, without the server's words.
@@ -49,9 +47,7 @@ def rows(
     os.close(tell)
     with os.fdopen(hear, "rb") as told, child:
         try:
-            for batch in ahead(_batches(child, asked), patience=arguments.get("read_timeout")):
-                columns = [values.cast(field.type) for values, field in zip(batch.columns, schema, strict=True)]
-                yield pa.RecordBatch.from_arrays(columns, schema=schema)
+            yield from ahead(_batches(child, asked), patience=arguments.get("read_timeout"))
             if child.wait() != 0:
                 raise pymysql.OperationalError(int(told.read() or CR.CR_SERVER_LOST))
         except TimeoutError:

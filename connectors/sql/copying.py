@@ -103,8 +103,8 @@ def _batch(block: bytearray, schema: pa.Schema) -> pa.RecordBatch:
         csv.ConvertOptions(
             column_types={field.name: field.type for field in schema},
             null_values=["\\N"],
-            true_values=["t", "true"],
-            false_values=["f", "false"],
+            true_values=["t", "true", "1"],
+            false_values=["f", "false", "0"],
             strings_can_be_null=True,
         ),
     )

@@ -29,7 +29,7 @@ class Dialect(Protocol):
         """The SQL that shows a column's value without loss, as text or as the Arrow type `kind` that `type` told."""
 
     def type(self, column: SourceColumn, /) -> pa.DataType:
-        """The Arrow type in which `rows` can give the column exactly; text where there is none."""
+        """The Arrow type in which `rows` can give the column exactly; text where there is none. A timestamp without zone is in `zone`."""
 
     def zone(self, column: SourceColumn, zone: str, /) -> str:
         """The time zone in which the session shows this column's zoneless timestamps; `zone` is the source's."""
@@ -49,8 +49,10 @@ def typed(plain: pa.Schema, dialect: Dialect, columns: Sequence[SourceColumn], w
     kinds = {c.source: c.type for c in wanted if not c.codes and not c.format}
     fields = []
     for field, column in zip(plain, columns, strict=True):
-        found = dialect.type(column)
-        fields.append(field.with_type(found) if _KINDS[_kind(found)] == kinds.get(column.name) else field)
+        found, kind = dialect.type(column), kinds.get(column.name)
+        if kind == "boolean" and found == pa.int64():
+            found = pa.bool_()  # 0 and 1; where there are others, the column is text
+        fields.append(field.with_type(found) if _KINDS[_kind(found)] == kind else field)
     return pa.schema(fields)
 
 

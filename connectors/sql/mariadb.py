@@ -1,7 +1,7 @@
 """MariaDB and MySQL: an unbuffered cursor in one consistent, read-only snapshot, values as the server's own text.
 
-The driver converts nothing, so `0000-00-00` and every digit of a DECIMAL come through. The session's zone is UTC: a TIMESTAMP is
-shown with its offset, a DATETIME as it was stored.
+The driver converts nothing, so `0000-00-00` and every digit of a DECIMAL come through; what fits a type is converted here. The session's zone
+is UTC: as text, a TIMESTAMP is shown with its offset, a DATETIME as it was stored.
 """
 
 import re
@@ -19,6 +19,7 @@ from connectors.batches import ROWS, text_batches
 from connectors.bounds import Horizon, Value
 from connectors.interface import SourceColumn
 from connectors.sql import connectorx_rows
+from connectors.sql.conversion import converted
 from connectors.sql.dialect import number, numeric
 
 MARGIN = 2
@@ -28,7 +29,10 @@ _SAYS_FIRST = (
 )
 _TEXT = r"(TINY|MEDIUM|LONG)?TEXT\b|N?(VAR)?CHAR\b"
 _BYTES = r"(TINY|MEDIUM|LONG)?BLOB\b|(VAR)?BINARY\b|GEOMETRY|POINT|LINESTRING|POLYGON|MULTI|$"
-_INTEGER = r"(TINYINT|SMALLINT|MEDIUMINT|INTEGER|INT|BIGINT)(\(\d+\))?"
+_TYPES: dict[str, pa.DataType] = {
+    r"(TINYINT|SMALLINT|MEDIUMINT|INTEGER|INT|BIGINT)(\(\d+\))?": pa.int64(), r"DOUBLE(\(.*\))?": pa.float64(), "DATE": pa.date32(),
+    r"(DATETIME|TIMESTAMP)(\(.*\))?": pa.timestamp("us"),
+}  # fmt: skip
 # A statement that waits for a lock stamps its rows before InnoDB's transaction begins, hence the process list too.
 _AGE = """
 SELECT greatest(
@@ -81,8 +85,10 @@ class MariaDb:
 
     def expression(self, column: SourceColumn, quoted: str, kind: pa.DataType, /) -> str:
         """A TIMESTAMP with its offset, bits as a number, bytes as hex, all else as the server's own text."""
-        if kind != pa.string() or re.match(_TEXT, column.type):
+        if kind in (pa.int64(), pa.float64()) or re.match(_TEXT, column.type):
             return quoted
+        if kind != pa.string():
+            return f"CAST({quoted} AS CHAR)"
         if re.match(_BYTES, column.type):
             return f"CONCAT('\\\\x', LOWER(HEX({quoted})))"
         if column.type.startswith("TIMESTAMP"):
@@ -90,10 +96,11 @@ class MariaDb:
         return f"CAST({quoted} + 0 AS CHAR)" if column.type.startswith("BIT") else f"CAST({quoted} AS CHAR)"
 
     def type(self, column: SourceColumn, /) -> pa.DataType:
-        """Signed integers and DOUBLE as such; all else is exact as text only."""
-        if re.fullmatch(_INTEGER, column.type):
-            return pa.int64()
-        return pa.float64() if re.fullmatch(r"DOUBLE(\(.*\))?", column.type) else pa.string()
+        """Signed integers and DOUBLE come as such; DECIMAL, dates and times come as text, which is converted here."""
+        if found := re.fullmatch(r"DECIMAL\((\d+), (\d+)\)", column.type):
+            precision, scale = int(found[1]), int(found[2])
+            return pa.decimal128(precision, scale) if precision <= 38 else pa.string()
+        return next((kind for form, kind in _TYPES.items() if re.fullmatch(form, column.type)), pa.string())
 
     def zone(self, column: SourceColumn, zone: str, /) -> str:
         """UTC for a TIMESTAMP, the source's own for a DATETIME."""
@@ -110,12 +117,11 @@ class MariaDb:
         if connectorx_rows.fits(self._arguments):
             first = (str(self._arguments["init_command"]), *_SAYS_FIRST)
             statement = cursor.mogrify(sql, parameters or None)
-            yield from connectorx_rows.rows(self._arguments, first, statement, schema)
+            yield from converted(connectorx_rows.rows(self._arguments, first, statement), schema)
             return
         cursor.execute(sql, parameters or None)
         plain = pa.schema([field.with_type(pa.string()) for field in schema])
-        for batch in text_batches(_texts(cursor), plain):
-            yield batch.cast(schema)
+        yield from converted(text_batches(_texts(cursor), plain), schema)
 
     def close(self) -> None:
         """Closing the connection ends the transaction and any stream, whose unread rest the driver would else fetch."""

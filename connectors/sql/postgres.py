@@ -18,7 +18,8 @@ from schemas.errors import SourceDamaged
 
 _TYPES: dict[str, pa.DataType] = {
     "SMALLINT": pa.int64(), "INTEGER": pa.int64(), "BIGINT": pa.int64(), "DOUBLE PRECISION": pa.float64(),
-    "BOOLEAN": pa.bool_(), "DATE": pa.date32(), "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", "UTC"),
+    "BOOLEAN": pa.bool_(), "DATE": pa.date32(), "TIMESTAMP WITHOUT TIME ZONE": pa.timestamp("us"),
+    "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", "UTC"),
 }  # fmt: skip
 _SESSION = """
 SET TIME ZONE 'UTC'; SET DateStyle = ISO, YMD; SET IntervalStyle = iso_8601; SET bytea_output = hex; SET extra_float_digits = 1;

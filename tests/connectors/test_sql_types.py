@@ -73,7 +73,7 @@ def test_a_column_turns_to_text_where_its_values_do_not_fit_and_no_other_does(
     ]
 
 
-def test_mariadb_gives_integers_and_doubles_and_the_servers_text_for_the_rest(mariadb_stage: MariaDbStage) -> None:
+def test_mariadb_gives_the_contracts_own_types(mariadb_stage: MariaDbStage) -> None:
     mariadb_stage.execute(
         "CREATE TABLE records (n smallint, amount decimal(12,2), ratio double, day date, at timestamp(3) NULL, flag tinyint(1), code bigint unsigned)"
     )
@@ -81,11 +81,40 @@ def test_mariadb_gives_integers_and_doubles_and_the_servers_text_for_the_rest(ma
         "INSERT INTO records VALUES (7, 1.50, 0.1, '2026-05-01', '2026-05-01 08:00:00.5', 1, 18446744073709551615)"
     )
     ((schema, rows),) = parts(mariadb_stage)
-    assert [str(t) for t in schema.types] == ["int64", "string", "double", *["string"] * 4]
-    assert rows == [
-        {"n": 7, "amount": "1.50", "ratio": 0.1, "day": "2026-05-01", "at": "2026-05-01 08:00:00.500+00:00", "flag": "1",
-         "code": "18446744073709551615"}
+    assert [str(t) for t in schema.types] == [
+        "int64", "decimal128(12, 2)", "double", "date32[day]", "timestamp[us, tz=UTC]", "bool", "string",
     ]  # fmt: skip
+    assert rows == [
+        {"n": 7, "amount": Decimal("1.50"), "ratio": 0.1, "day": dt.date(2026, 5, 1),
+         "at": dt.datetime(2026, 5, 1, 8, 0, 0, 500_000, tzinfo=dt.UTC), "flag": True, "code": "18446744073709551615"}
+    ]  # fmt: skip
+
+
+def test_what_mariadb_alone_calls_a_date_or_a_flag_stays_as_it_is(mariadb_stage: MariaDbStage) -> None:
+    mariadb_stage.execute("CREATE TABLE records (day date, flag tinyint(1))")
+    mariadb_stage.execute("SET STATEMENT sql_mode = '' FOR INSERT INTO records VALUES ('0000-00-00', 2)")
+    ((schema, rows),) = parts(mariadb_stage, tuple(c for c in WANTED if c.name in ("day", "flag")))
+    assert [str(t) for t in schema.types] == ["string", "string"]
+    assert rows == [{"day": "0000-00-00", "flag": "2"}]
+
+
+@pytest.mark.parametrize(("stage", "kind"), [("mariadb_stage", "datetime"), ("postgres_stage", "timestamp")])
+def test_a_time_without_zone_is_one_of_the_sources_unless_its_clock_was_set_then(
+    stage: str, kind: str, request: pytest.FixtureRequest
+) -> None:
+    server: ServerStage = request.getfixturevalue(stage)
+    server.execute(f"CREATE TABLE records (at {kind}, day date)")
+    wanted = tuple(c for c in WANTED if c.name in ("at", "day"))
+    server.execute("INSERT INTO records VALUES ('2026-05-01 08:00:00', '2026-05-01')")
+    ((schema, rows),) = parts(server, wanted)
+    assert str(schema.field("at").type) == "timestamp[us, tz=Asia/Shanghai]"
+    assert rows[0]["at"] == dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
+    server.execute(
+        "INSERT INTO records VALUES ('1986-05-04 02:30:00', '1986-05-04')"
+    )  # summer time began half an hour before
+    ((schema, rows),) = parts(server, wanted)
+    assert [row["at"] for row in rows] == ["2026-05-01 08:00:00", "1986-05-04 02:30:00"]
+    assert str(schema.field("day").type) == "date32[day]"
 
 
 def test_items_made_ahead_come_in_order_and_their_error_comes_last() -> None:
