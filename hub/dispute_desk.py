@@ -66,7 +66,7 @@ class _Desk:
         self.record(Entry(client, "dispute", dispute.dataset, (dispute.column,), ticket, "dispute shown"))
         known = disputes.detail(self.hub, dispute)
         claim = {"claimed": known.claimed, "text": known.text, "evidence": known.evidence}
-        return {**self._told(dispute), "record": known.where, "held": known.held, **claim}
+        return {**self._told(dispute), "record": known.where, "value_held": known.held, **claim}
 
     def answered(self, client: str, ticket: str, how: Move, reason: str) -> dict[str, Any]:
         """The ticket after its department's answer."""

@@ -67,7 +67,7 @@ def show(ticket: Ticket, as_json: Json = False) -> None:
     known = disputes.detail(it, found)
     rest = {n: getattr(known, n) for n in ("claimed", "text", "evidence", "reason") if getattr(known, n)}
     output(as_json).record(
-        {**Tickets(it).row(found), "record": known.where, "held": known.held or "no such record", **rest}
+        {**Tickets(it).row(found), "record": known.where, "value_held": known.held or "no such record", **rest}
     )
 
 

@@ -356,7 +356,7 @@ def test_the_command_line_opens_lists_shows_and_answers(typed: Any, capsys: pyte
     assert CLAIMED not in listed
     assert typed("show", number, "--json") == 0
     shown = json.loads(capsys.readouterr().out)
-    assert (shown["record"], shown["held"], shown["claimed"]) == ({"id": "k1"}, {'["k1"]': SECRET}, CLAIMED)
+    assert (shown["record"], shown["value_held"], shown["claimed"]) == ({"id": "k1"}, {'["k1"]': SECRET}, CLAIMED)
     assert typed("accept", number) == typed("correct", number) == 0
     assert typed("accept", number) == 3
     assert "it cannot accept" in capsys.readouterr().err

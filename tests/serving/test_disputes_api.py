@@ -140,7 +140,7 @@ def test_the_department_sees_record_and_claim_and_answers(desk: Desk) -> None:
     assert not canaries.found([PERSON, *SAID], [("list", json.dumps(listed).encode())])
     shown = desk.call("department", "GET", f"/{number}").json()
     assert (shown["record"], shown["claimed"], shown["evidence"]) == ({"id": PERSON}, SAID[0], SAID[2])
-    assert list(shown["held"].values()) == ["错误"]
+    assert list(shown["value_held"].values()) == ["错误"]
     assert desk.call("department", "POST", f"/{number}/accept").json()["state"] == "accepted"
     again = desk.call("department", "POST", f"/{number}/accept")
     assert (again.status_code, again.json()["type"]) == (409, "urn:cityhub:problem:conflict")
