@@ -130,7 +130,9 @@ def decide(
         Superseded: a run with a later landing has written here.
     """
     _check_turn(lake, dataset, landing)
-    create_states(con, lake, dataset, "set_aside", run=run)
+    create_states(
+        con, lake, dataset, "set_aside"
+    )  # a killed try of this run does not count: what it decided is decided again
     other = "open" if state == "waived" else "waived"
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE moves AS SELECT {literal(state)} AS _op, s.* EXCLUDE (state, state_at, first_seen, held, _run, _landing), "
