@@ -208,7 +208,9 @@ def test_a_row_corrected_at_its_source_leaves_by_itself_and_so_does_one_that_is_
     bench.pull()
     with duckdb.connect() as con:
         quarantine.create_states(con, bench.hub.lake, "things", "s")
-        found = con.execute("""SELECT list(state ORDER BY _landing, state = 'open') FROM s WHERE _key = '["3"]'""").fetchone()
+        found = con.execute(
+            """SELECT list(state ORDER BY _landing, state = 'open') FROM s WHERE _key = '["3"]'"""
+        ).fetchone()
     assert found == (["superseded", "open"],)
 
 
@@ -313,7 +315,7 @@ def test_cut_off_at_any_seam_it_is_whole_or_was_not_and_is_whole_after_the_next_
     before, content = ({"1", "2"}, {"3", "4"}), corrected(bench)
     bench.hub.ledger.dispose()
     for seam in SEAMS[kind]:
-        trial = Bench(shutil.copytree(bench.root, bench.root / f"at {seam}", ignore=shutil.ignore_patterns("at *"))))
+        trial = Bench(shutil.copytree(bench.root, bench.root / f"at {seam}", ignore=shutil.ignore_patterns("at *")))
 
         def point(name: str, at: str = seam) -> None:
             if name == at:
