@@ -54,32 +54,57 @@ def publish(run: str, *, dry_run: bool, accept_deletions: bool) -> dict[str, Any
 
 
 def plan_subjects() -> list[dict[str, Any]]:
-    """The shares of the pending subject builds: one per kind and bucket."""
+    """The pending subject builds, one per kind."""
     from hub import subject_files
 
     with _hub() as hub:
-        buckets = hub.settings.subject_buckets
-        return [
-            {"work": work, "bucket": bucket, "label": f"{work['pending']['kind']} {bucket + 1}/{buckets}"}
-            for work in subject_files.plan(hub)
-            for bucket in range(buckets)
-        ]
+        return subject_files.plan(hub)
+
+
+def shares(works: list[dict[str, Any]], *, due: bool) -> list[dict[str, Any]]:
+    """One share per kind and bucket, of the builds that are `due` or of all."""
+    return [
+        {"work": work, "bucket": bucket, "label": f"{work['pending']['kind']} {bucket + 1}/{work['buckets']}"}
+        for work in works
+        if work["due"] or not due
+        for bucket in range(work["buckets"])
+    ]
 
 
 def build_subjects(share: dict[str, Any]) -> dict[str, Any]:
-    """Build one share."""
+    """Build one share into the lake; returns its part."""
     from hub import subject_files
 
     with _hub() as hub:
-        return subject_files.build_bucket(hub, share["work"], share["bucket"])
+        return {
+            "kind": share["work"]["pending"]["kind"],
+            **subject_files.build_bucket(hub, share["work"], share["bucket"]),
+        }
 
 
-def finish_subjects(shares: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mark each kind's build done."""
+def publish_subjects(works: list[dict[str, Any]], built: list[dict[str, Any]]) -> None:
+    """Make each kind's parts its files."""
     from hub import subject_files
 
     with _hub() as hub:
-        return [subject_files.finish(hub, share["work"]) for share in shares if share["bucket"] == 0]
+        for work in works:
+            subject_files.publish(hub, work, [b for b in built if b["kind"] == work["pending"]["kind"]])
+
+
+def load_subjects(share: dict[str, Any]) -> dict[str, Any]:
+    """Load one share into the store."""
+    from hub import subject_files
+
+    with _hub() as hub:
+        return subject_files.load(hub, share["work"], share["bucket"])
+
+
+def finish_subjects(works: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Say of each kind that it is in the store."""
+    from hub import subject_files
+
+    with _hub() as hub:
+        return [subject_files.finish(hub, work) for work in works]
 
 
 def refresh_catalog() -> dict[str, Any]:
@@ -122,6 +147,23 @@ def reconcile_dataset(dataset: str, airflow_run: str) -> dict[str, Any]:
         run = reconcile.reconcile(hub, dataset, owner=f"airflow:reconcile:{airflow_run}")
         counts: dict[str, Any] = run.facts.get("counts", {})
         return counts
+
+
+def moved_references() -> list[str]:
+    """The datasets of which a referenced one has published since."""
+    from hub import judging
+
+    with _hub() as hub:
+        return list(judging.due(hub))
+
+
+def seek_references(dataset: str, airflow_run: str) -> dict[str, Any]:
+    """Judge one dataset's references again; returns the counts."""
+    from hub import judging
+
+    with _hub() as hub:
+        found = judging.seek_references(hub, dataset, owner=f"airflow:references:{airflow_run}")
+        return {"dataset": dataset, "released": found.released, "dangling": found.dangling}
 
 
 @contextmanager

@@ -1,12 +1,13 @@
 """`catalog` follows the subjects; `upkeep` runs nightly: bases, landings, late datasets. `events` sends what waits in the outbox.
 
-`reconcile` compares datasets with their sources, one after the other, as often as their contracts ask for it.
+`reconcile` compares datasets with their sources, one after the other, as often as their contracts ask for it. `references` judges references again
+when datasets that others refer to have published.
 """
 
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, CronTriggerTimetable, task
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, task
 
 from dags import calls
 
@@ -84,3 +85,29 @@ with DAG(
         return calls.reconcile_dataset(dataset, run_id)
 
     compare.expand(dataset=due())
+
+with DAG(
+    dag_id="references",
+    description="引用复核: rows that only lacked a reference, rows whose reference is gone",
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("10 * * * *", timezone="UTC", run_immediately=timedelta(0)),
+        assets=[Asset("hub://published")],
+    ),
+    catchup=False,
+    max_active_runs=1,
+    tags=["hub"],
+    doc_md=__doc__,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+):
+
+    @task
+    def moved() -> list[str]:
+        """The datasets whose referenced datasets have published since."""
+        return calls.moved_references()
+
+    @task(max_active_tis_per_dag=1)
+    def seek(dataset: Any, run_id: Any = None) -> dict[str, Any]:
+        """Judge one dataset's references again."""
+        return calls.seek_references(dataset, run_id)
+
+    seek.expand(dataset=moved())

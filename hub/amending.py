@@ -21,6 +21,7 @@ from lake.history import History
 from lake.history import Load as Commit
 from ledger.runs import Run
 from quality.standardise import Delivery
+from quality.table_rules import OF_DELIVERIES
 from quality.verdict import Verdict
 from schemas.contract import Contract
 from schemas.errors import DeliveryHeld, Stop
@@ -34,9 +35,11 @@ def lenient(contract: Contract) -> Contract:
         columns="evolve" if drift.columns == "stop" else drift.columns,
         types="quarantine" if drift.types == "stop" else drift.types,
     )
-    return replace(
-        contract, drift=modes, limits=replace(contract.limits, rejected=1.0), source=replace(contract.source, sync="incremental")
-    )  # fmt: skip
+    limits = replace(contract.limits, rejected=1.0, rejected_rows=None)
+    checks = tuple(replace(c, severity="warning") if c.kind in OF_DELIVERIES else c for c in contract.checks)
+    judging = {rule: replace(said, threshold=None) for rule, said in contract.judging.items()}
+    source = replace(contract.source, sync="incremental")
+    return replace(contract, drift=modes, limits=limits, checks=checks, judging=judging, source=source)
 
 
 def judge(hub: Hub, run: Run, contract: Contract, rows: Generator[Delivery, None, None], folder: Path) -> Verdict:
@@ -68,7 +71,10 @@ def nothing(hub: Hub, contract: Contract) -> Changes:
 def settled(folder: Path, states: dict[int, str]) -> Path:
     """The file that tells quarantine what became of rows, by `_seq`."""
     file = folder / "settled.parquet"
-    columns: dict[str, pa.Array[Any]] = {"_seq": pa.array([*states], pa.int64()), "state": pa.array([*states.values()], pa.string())}
+    columns: dict[str, pa.Array[Any]] = {
+        "_seq": pa.array([*states], pa.int64()),
+        "state": pa.array([*states.values()], pa.string()),
+    }
     pq.write_table(pa.table(columns), file)
     return file
 

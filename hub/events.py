@@ -19,7 +19,8 @@ from schemas.contract import Contact, Contract
 
 Style = Literal["plain", "wecom", "dingtalk", "cloudevents"]
 TYPES = (
-    "dataset.published", "dataset.held", "dataset.failed", "dataset.late", "dataset.drift", "dataset.differs", "dataset.recovered",
+    "dataset.published", "dataset.held", "dataset.failed", "dataset.late", "dataset.drift", "dataset.differs", "dataset.dangling",
+    "dataset.recovered",
     "contract.breaking", "contract.deprecated", "contract.retired",
     "dispute.opened", "dispute.accepted", "dispute.corrected", "dispute.rejected", "dispute.closed", "dispute.overdue",
 )  # fmt: skip

@@ -22,6 +22,7 @@ TITLES = {
     "late": ("数据逾期未更新", "data overdue"),
     "drift": ("来源结构变化", "source drifted"),
     "differs": ("与来源不一致", "differs from its source"),
+    "dangling": ("被引用的记录已不存在", "referenced records are gone"),
     "recovered": ("已恢复", "recovered"),
 }
 

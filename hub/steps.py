@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import connectors
-from hub import notify
+from hub import lineage_events, notify
 from hub.core import Hub
 from lake import changes, current, hashing, landing
 from lake.durable import says_disk_is_full
@@ -63,6 +63,7 @@ def judged(
     """The gate over a delivery, held against current as `against` shows it; its files lie in `workdir`, which begins empty."""
     shutil.rmtree(workdir, ignore_errors=True)
     workdir.mkdir(parents=True)
+    pins = {name: History(hub.lake, name).number for name in contract.references}
     with closing(delivered):  # a file that turns out damaged is let go of at once
         return gate.judge(
             contract,
@@ -71,7 +72,8 @@ def judged(
             first_seq=first_seq,
             today=hub.today(),
             current=against,
-            references={d: view_of(hub.lake, hub.contract(d)) for d in contract.references},
+            references={name: view_of(hub.lake, hub.contract(name), load) for name, load in pins.items()},
+            pins=pins,
             docs=docs,
             past=past(hub, contract, before=load),
             memory_mb=hub.settings.judge_memory_mb,
@@ -133,6 +135,7 @@ def working(hub: Hub, run: Run, contract: Contract, step: str, *, quietly: bool 
     thread = threading.Thread(target=renew, name=f"lease-{run.dataset}", daemon=True)
     thread.start()
     began = hub.clock()
+    lineage_events.tell(hub, run.run)
     try:
         with told_plainly(run.dataset):
             yield
@@ -145,6 +148,7 @@ def working(hub: Hub, run: Run, contract: Contract, step: str, *, quietly: bool 
         thread.join()
         with suppress(Exception):
             runs.remark(hub.ledger, run.run, seconds={step: round((hub.clock() - began).total_seconds(), 3)})
+        lineage_events.tell(hub, run.run)
 
 
 @contextmanager

@@ -57,6 +57,7 @@ def services(hub: Hub) -> Services:
         clock=hub.clock,
         inbox=Inbox(partial(pushes.door, hub), partial(pushes.became, hub), partial(pushes.wake, hub)),
         timezone=hub.settings.timezone,
+        docs=hub.settings.docs,
         portal=portal(hub, forms, prefill.personas) if hub.settings.demo_portal else None,
         disputes=disputes_of(hub, forms, desk.grants, log.write),
         scorecards=Scorecards(partial(scorecards.departments, hub), partial(scorecards.card, hub)),

@@ -14,7 +14,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -45,6 +45,7 @@ def judge(
     current: View,
     references: Mapping[str, View],
     docs: Path | None,
+    pins: Mapping[str, int] | None = None,
     past: Past | None = None,
     memory_mb: int = 1024,
     load: int = 0,
@@ -55,7 +56,8 @@ def judge(
     size, age and shape compare with.
 
     Each delivery is a landed file's name and its batches: the contract's source columns and `_row`. `current` makes a view of the dataset's
-    live rows, `references[dataset]` one of another dataset's, under the name it is given. `load` is the number that passed rows are to bear.
+    live rows, `references[dataset]` one of another dataset's as of load `pins[dataset]`, under the name it is given. `load` is the number that passed
+    rows are to bear.
 
     Raises:
         ContractInvalid: a rule cannot be understood, or cannot be evaluated over the values.
@@ -94,12 +96,13 @@ def judge(
         next_seq=first_seq + delivered,
         drift=(*fitting.findings(), *drift.of_types(contract, sifted.unexpected)),
         fit_for=load if whole else 0,
+        references=dict(pins or {}),
         seconds=timer.laps,
     )
-    _write_json(workdir / "gx.json", judgement.to_json())
+    (workdir / "gx.json").write_text(judgement.to_text(), encoding="utf-8")
     _write_json(workdir / "verdict.json", verdict.to_json())
     if docs is not None:
-        data_docs.build(docs, contract, verdict, judgement)
+        data_docs.build(docs, contract, verdict, judgement, past.now if past else datetime.now(UTC))
     return verdict
 
 

@@ -6,6 +6,7 @@
 4. An expectation that raised is neither a pass nor a failure: the run stops. So does a count or a measure that differs from the sieve's.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -39,9 +40,9 @@ class Judgement:
     measures: dict[str, float | None] = field(default_factory=dict)
     alone: dict[str, tuple[bool, int, int]] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        """The results as plain JSON values."""
-        return dict(self.results.to_json_dict())
+    def to_text(self) -> str:
+        """The results as Great Expectations' JSON."""
+        return json.dumps(self.results.to_json_dict(), ensure_ascii=False, indent=1, default=str)
 
 
 def count(con: duckdb.DuckDBPyConnection, dataset: str, rules: Sequence[Rule]) -> Judgement:

@@ -23,6 +23,8 @@ from lake.current import literal, quote
 from quality.rule import Expectation, Rule, Words
 from schemas.contract import Check, Column, Contract
 
+OF_DELIVERIES = ("rowCountChange", "freshness", "distribution", "expectation")
+"""Kinds that speak of a whole delivery, and not of a few rows judged beside a table that stays."""
 _PERCENT_OF = ("rowCountChange", "distribution")
 _BUCKETS = 50
 

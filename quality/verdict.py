@@ -82,7 +82,8 @@ class Verdict:
     """The gate's answer. `rules_version` names the rules' content; `next_seq` is the first `_seq` not used.
 
     `drift` tells where the source was not as the contract says, and what was done about it. `fit_for`: the load whose data file
-    the passes can be as they stand (every row passed, and no delivered spelling is kept beside a value), or 0. `seconds` by part of the gate.
+    the passes can be as they stand (every row passed, and no delivered spelling is kept beside a value), or 0. `references` are the loads
+    of other datasets that references were sought in. `seconds` by part of the gate.
     """
 
     dataset: str
@@ -95,6 +96,7 @@ class Verdict:
     next_seq: int
     drift: tuple[Finding, ...] = ()
     fit_for: int = 0
+    references: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:

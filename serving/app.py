@@ -3,7 +3,21 @@
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
-from serving import api, datasets, dcat, disputes, pages, portal, prefill, problems, push, rights, scorecards, signin
+from serving import (
+    api,
+    data_docs,
+    datasets,
+    dcat,
+    disputes,
+    pages,
+    portal,
+    prefill,
+    problems,
+    push,
+    rights,
+    scorecards,
+    signin,
+)
 from serving.crowd import Crowd
 from serving.security import SecurityHeaders
 from serving.services import Services
@@ -28,6 +42,8 @@ OPEN_ROUTES = frozenset(
         "/v1/elements/{element}",
         "/scorecards",
         "/scorecards/{dataset}",
+        "/quality",
+        "/quality/{name:path}",
         "/forms",
         "/forms/{form_id}",
     }
@@ -53,6 +69,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(datasets.router)  # last of /v1/datasets: its path takes whatever follows
     app.include_router(dcat.router)
     app.include_router(pages.router)
+    app.include_router(data_docs.router)
     if services.portal is not None:
         app.include_router(portal.router)
     problems.install(app)

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import HTTPConnection
@@ -114,7 +115,7 @@ class Services:
     `desk`: who calls, what they may have, the audit (`access.desk`). `sign_in`: tokens. `authenticate`: the client that a token
     speaks for. `pseudonym`: of a subject, for the audit. `uses`: the newest answers about one, before a moment, so many. `places`: requests
     answered at once. `record`: returns when the audit entry is durable. `inbox`: pushes. All raise
-    errors of `schemas.errors`. `portal`: None leaves the demonstration out. `disputes`, `scorecards`: see there.
+    errors of `schemas.errors`. `portal`: None leaves the demonstration out. `docs`: the folder of Data Docs. `disputes`, `scorecards`: see there.
     """
 
     catalog: Catalog
@@ -133,6 +134,7 @@ class Services:
     timezone: str = "Asia/Shanghai"
     places: int = PLACES
     portal: Portal | None = None
+    docs: Path | None = None
     disputes: Disputes = Disputes(_no_such, _no_such, _no_such, _no_such)
     scorecards: Scorecards = Scorecards(lambda _days, _only: (), _no_such)
 

@@ -97,7 +97,9 @@ def test_no_delivered_value_is_told_in_results_verdict_pages_or_logs(
     rows = [(wrong, "1", wrong, wrong, wrong, wrong, wrong, wrong, wrong, wrong), BAD[1]]
     found = judged(tmp_path / "work", WIDE, rows, rows, references=OTHER, docs=tmp_path / "docs")
     page = (tmp_path / "docs" / "people" / "index.html").read_text(encoding="utf-8")
-    told = [found.text("gx.json"), found.text("verdict.json"), page, caplog.text, *capfd.readouterr()]
+    kept = [file.read_text(encoding="utf-8") for file in (tmp_path / "docs").rglob("*.*") if file.is_file()]
+    told = [found.text("gx.json"), found.text("verdict.json"), page, *kept, caplog.text, *capfd.readouterr()]
+    assert len(kept) == 5
     assert not [t for t in told if wrong in t or CANARY in t or "王" in t]
     assert any(wrong in r["delivered"] for r in found.rows("rejects"))
 
@@ -105,12 +107,20 @@ def test_no_delivered_value_is_told_in_results_verdict_pages_or_logs(
 def test_the_page_needs_nothing_from_outside_and_shows_the_verdict(tmp_path: Path) -> None:
     judged(tmp_path / "work", replace(WIDE, title="<人员>"), [*GOOD, *BAD], references=OTHER, docs=tmp_path)
     page = (tmp_path / "people" / "index.html").read_text(encoding="utf-8")
-    assert not re.findall(r"https?:|<script|<link|<img|src=|@import|url\(|\son\w+=", page)
-    assert not re.findall(r'href="(?!#)', page)
+    pages = [page, *((tmp_path / name).read_text(encoding="utf-8") for name in ("index.html", "docs.css"))]
+    assert not [
+        found
+        for text in pages
+        for found in re.findall(r"https?:|<script|<img|src=|@import|url\(|\son\w+=|<style|style=", text)
+    ]
+    assert {*re.findall(r'href="([^#][^"]*)"', page)} == {"../docs.css", "../index.html"}
+    assert "people/index.html" in pages[1]
     assert "&lt;人员&gt;" in page
     assert "<人员>" not in page
     assert "可发布 · publish" in page
     assert "never: age cannot be read as integer" in page
+    assert "年龄 · age" in page
+    assert "目录 · Contents" in page
 
 
 def test_a_delivery_with_too_many_rejects_is_held(tmp_path: Path) -> None:
