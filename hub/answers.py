@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from hashlib import blake2b
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from croniter import croniter
@@ -32,6 +33,7 @@ from subjects.file import SubjectFile
 
 LOOK = 1.0
 STALE = 10.0
+States = tuple[Mapping[str, SourceState], dict[Any, Any]]
 
 
 def seal_key(hub: Hub) -> SealKey:
@@ -70,11 +72,11 @@ class Watched:
 
     read: Callable[[str], Mapping[str, SourceState]]
     monotonic: Callable[[], float] = time.monotonic
-    _held: dict[str, tuple[float, Mapping[str, SourceState]]] = field(default_factory=dict)
+    _held: dict[str, tuple[float, States]] = field(default_factory=dict)
     _reading: set[str] = field(default_factory=set)
 
-    def __call__(self, kind: str) -> Mapping[str, SourceState]:
-        """The states of the kind's sources."""
+    def __call__(self, kind: str) -> States:
+        """The states of the kind's sources, and a place to keep what follows from them."""
         now, held = self.monotonic(), self._held.get(kind)
         if held is None:
             return self._refresh(kind)
@@ -92,9 +94,9 @@ class Watched:
             self._reading.add(kind)
             threading.Thread(target=self._refresh, args=(kind,), name=f"states-{kind}", daemon=True).start()
 
-    def _refresh(self, kind: str) -> Mapping[str, SourceState]:
+    def _refresh(self, kind: str) -> States:
         try:
-            began, found = self.monotonic(), self.read(kind)
+            began, found = self.monotonic(), (self.read(kind), dict[Any, Any]())
             self._held[kind] = (began, found)
         finally:
             self._reading.discard(kind)

@@ -43,7 +43,8 @@ def prefilling(hub: Hub) -> Prefilling:
     watched = Watched(partial(states, hub))
 
     def world(kind: str) -> World:
-        return World({} if sandbox else watched(kind), hub.clock(), key, hub.settings.timezone, sandbox)
+        known, frames = ({}, {}) if sandbox else watched(kind)
+        return World(known, hub.clock(), key, hub.settings.timezone, sandbox, frames)
 
     personas = {(one.kind, one.identifier): one for one in made_personas(hub)} if hub.settings.personas != "off" else {}
     subject = _nobody if sandbox else partial(subject_files.subject, hub)

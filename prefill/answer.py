@@ -9,21 +9,22 @@
 4. Every field that has a source gets a seal, and where the applicant's draft was sent, a word on what became of its value.
 """
 
-import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from functools import cached_property, lru_cache
-from hashlib import blake2b
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec.structs import replace
 
 from prefill.envelope import Answer, CellLabel, Choice, Draft, FieldAnswer, Reason, RowAnswer, State, Summary
 from prefill.forms import Form, FormField
 from prefill.seal import Place, Sealed, Sealer, SealKey, canonical, verify
 from prefill.sources import SourceState, told
 from prefill.transform import ENDLESS, display, transformed
-from subjects.file import Held, Item, SubjectFile, Value
+from subjects.file import Held, Item, Provenance, SubjectFile, Value
 
 Select = Mapping[str, Mapping[str, str]]
 _SERIOUS: tuple[State, ...] = ("expired", "conflicting", "stale")
@@ -51,13 +52,17 @@ class Asked:
 
 @dataclass(frozen=True)
 class World:
-    """What every answer of a moment shares: the sources' states, the hour, the city's time zone (its days end there), the seals' key."""
+    """What every answer of a moment shares: the sources' states, the hour, the city's time zone (its days end there), the seals' key.
+
+    `frames` keeps, for as long as these states are in force, what is told alike of everybody's values: hand the same one in with the same states.
+    """
 
     datasets: Mapping[str, SourceState]
     now: datetime
     key: SealKey
     timezone: str = "Asia/Shanghai"
     sandbox: bool = False
+    frames: dict[Any, Any] = field(default_factory=dict, repr=False)
 
 
 def prefill(
@@ -65,8 +70,10 @@ def prefill(
 ) -> Answer:
     """The form answered for `client`. `subject` is the pseudonym that it gets; `file` is None for a subject without one."""
     today = world.now.astimezone(_zone(world.timezone)).date()
-    answering = _Answering(form, file, world, asked, today, Place(client, form.id, form.version, subject))
-    wanted = [f for f in form.fields if not asked.fields or f.name in asked.fields]
+    place = Place(client, form.id, form.version, subject)
+    answering = _Answering(form, file, world, asked, place, Sealer(place, world.now, world.key), today.isoformat())
+    all_of_it = not asked.fields or len(asked.fields) == len(form.fields)
+    wanted = form.fields if all_of_it else tuple(f for f in form.fields if f.name in asked.fields)
     fields = tuple(answering.field(f) for f in wanted)
     filled = sum(f.value is not None for f in fields)
     return Answer(
@@ -82,13 +89,10 @@ class _Answering:
     file: SubjectFile | None
     world: World
     asked: Asked
-    today: date
     place: Place
+    sealer: Sealer
+    today: str
     doubts: dict[str, Reason | None] = field(default_factory=dict)
-
-    @cached_property
-    def sealer(self) -> Sealer:
-        return Sealer(self.place, self.world.now, self.world.key)
 
     def field(self, of: FormField) -> FieldAnswer:
         if of.typed:
@@ -107,11 +111,13 @@ class _Answering:
 
     def find(self, of: FormField, file: SubjectFile) -> tuple[Held, Value] | None:
         """The first value still valid, else the first there is."""
-        first = None
+        first, select = None, self.asked.select
         for path in of.paths:
-            held = path.find(file, self.asked.select.get(getattr(path, "list", ""), {}))
-            value = transformed(held.value, of.transform) if held else None
-            if held is None or value is None:
+            held = path.find(file, select.get(getattr(path, "list", ""), {}) if select else {})
+            if held is None:
+                continue
+            value = held.value if of.transform is None else transformed(held.value, of.transform)
+            if value is None:
                 continue
             if not self.over(held.valid_until):
                 return held, value
@@ -124,25 +130,47 @@ class _Answering:
         return next((said for name in names if (said := file.disputed(name))), ())
 
     def found(self, of: FormField, held: Held, value: Value) -> FieldAnswer:
-        origin = held.provenance
+        """The value in its envelope; all of that but the value itself and its seal is the same for everybody from one load."""
+        origin, reasons = held.provenance, self.reasons(held)
+        alike = (
+            self.form.id,
+            of.name,
+            origin.dataset,
+            origin.column,
+            origin.load,
+            origin.run,
+            origin.verdict,
+            "stale" in reasons,
+        )
+        frame: FieldAnswer | None = self.world.frames.get(alike)
+        if frame is None:
+            frame = self.world.frames[alike] = self.frame(of, origin, stale="stale" in reasons)
+        state: State = next((state for state in _SERIOUS if state in reasons), "fresh") if reasons else "fresh"
+        zh = display(value, of.labels, "长期", decimal=of.decimal)
+        found = replace(
+            frame, state=state, value=value, display=zh, valid_until=held.valid_until,
+            display_en=zh if zh is value else display(value, of.labels_en, "no end", decimal=of.decimal),
+            seal=self.sealed(of, value, held.valid_until),
+        )  # fmt: skip
+        if not reasons and not self.asked.draft:
+            return found
+        others = [o.provenance for o in held.others]
+        return replace(
+            found, reasons=tuple(reasons.values()), draft=self.drafted(of, value),
+            disputed_by=tuple(dict.fromkeys(o.department for o in others)),
+            disputed_by_en=tuple(dict.fromkeys(o.department_en for o in others)),
+        )  # fmt: skip
+
+    def frame(self, of: FormField, origin: Provenance, *, stale: bool) -> FieldAnswer:
+        """What is told of a field of this origin whatever its value."""
         source = self.world.datasets.get(origin.dataset)
-        reasons = self.reasons(held)
-        state: State = next((state for state in _SERIOUS if state in reasons), "fresh")
         return FieldAnswer(
-            name=of.name, label=of.label, label_en=of.label_en, state=state, required=of.required, editable=not of.locked,
-            value=value,
-            display=display(value, of.labels, "长期", decimal=of.decimal),
-            display_en=display(value, of.labels_en, "no end", decimal=of.decimal),
-            element=of.element, reasons=tuple(reasons.values()),
-            department=origin.department or None, department_en=origin.department_en or None,
+            name=of.name, label=of.label, label_en=of.label_en, state="fresh", required=of.required, editable=not of.locked,
+            element=of.element, department=origin.department or None, department_en=origin.department_en or None,
             dataset=origin.dataset or None, dataset_title=origin.title or None, dataset_title_en=origin.title_en or None,
-            column=origin.column or None, as_of=source.as_of_text if source else None, valid_until=held.valid_until,
-            available_at=source.available_text if source and "stale" in reasons else None,
-            load=origin.load or None, run=origin.run, verdict=origin.verdict,
-            disputed_by=tuple(dict.fromkeys(o.provenance.department for o in held.others)) if held.others else (),
-            disputed_by_en=tuple(dict.fromkeys(o.provenance.department_en for o in held.others)) if held.others else (),
-            input=of.input, options=_choices(of),
-            draft=self.drafted(of, value), seal=self.sealed(of, value, held.valid_until),
+            column=origin.column or None, as_of=source.as_of_text if source else None,
+            available_at=source.available_text if source and stale else None, load=origin.load or None, run=origin.run,
+            verdict=origin.verdict, input=of.input, options=_choices(of),
         )  # fmt: skip
 
     def conflicting(self, of: FormField, said: tuple[Held, ...]) -> FieldAnswer:
@@ -223,7 +251,7 @@ class _Answering:
 
     def over(self, until: str | None) -> bool:
         """Whether a validity has ended: after its last day."""
-        return until is not None and until[:10] != ENDLESS and until[:10] < self.today.isoformat()
+        return until is not None and until[:10] < self.today
 
     def doubt(self, dataset: str) -> Reason | None:
         """Why the dataset's records may not be the newest; None where they are fresh."""
@@ -257,21 +285,24 @@ class _Answering:
             return "kept"
         return "current" if theirs is None and value is None else "renewed"
 
-    def etag(self, wanted: Collection[FormField]) -> str:
+    def etag(self, wanted: Sequence[FormField]) -> str:
         """A tag of all that the answer depends on but the hour: the same as long as there is nothing new."""
-        sources = {d: self.world.datasets.get(d) for f in wanted for d in f.suppliers}
+        datasets = (
+            self.form.datasets
+            if wanted is self.form.fields
+            else tuple(dict.fromkeys(d for f in wanted for d in f.suppliers))
+        )
+        known = [(d, s) for d in datasets if (s := self.world.datasets.get(d))]
         states = [
-            (d, s.status, s.load, s.as_of_text, s.reason, s.available_text, s.late(self.world.now))
-            for d, s in sources.items()
-            if s
+            (d, s.status, s.load, s.as_of_text, s.reason, s.available_text, s.late(self.world.now)) for d, s in known
         ]
         asked = self.asked
-        parts = [
-            self.file.etag if self.file else "", [f.name for f in wanted], sorted(asked.withheld), sorted(asked.hidden), asked.select,
-            {name: list(draft) for name, draft in asked.draft.items()}, self.today.isoformat(), states,
-        ]  # fmt: skip
-        text = json.dumps(parts, sort_keys=True).encode()
-        return f'W/"{blake2b(text, key=self.place.key(self.world.key), digest_size=16).hexdigest()}"'
+        draft = {name: list(one) for name, one in asked.draft.items()}
+        parts = (
+            self.file.etag if self.file else "", [f.name for f in wanted], sorted(asked.withheld), sorted(asked.hidden),
+            sorted((name, sorted(one.items())) for name, one in asked.select.items()), sorted(draft.items()), self.today, states,
+        )  # fmt: skip
+        return f'W/"{self.sealer.tag(msgspec.json.encode(parts))}"'
 
 
 def doubt(dataset: str, source: SourceState | None, now: datetime) -> Reason | None:

@@ -83,7 +83,7 @@ class Form:
     department_en: str
     fields: tuple[FormField, ...]
 
-    @property
+    @cached_property
     def datasets(self) -> tuple[str, ...]:
         """Every dataset that the form may be filled from."""
         return tuple(dict.fromkeys(dataset for f in self.fields for dataset in f.suppliers))
@@ -92,6 +92,11 @@ class Form:
     def named(self) -> Mapping[str, FormField]:
         """The fields by name."""
         return {f.name: f for f in self.fields}
+
+    @cached_property
+    def bound(self) -> tuple[str, ...]:
+        """The fields that have a source."""
+        return tuple(f.name for f in self.fields if not f.typed)
 
     @cached_property
     def private(self) -> frozenset[str]:

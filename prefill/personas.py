@@ -64,7 +64,7 @@ class Persona:
             dataset: replace(source, as_of=world.now - age, available_at=None if back is None else world.now + back)
             for dataset, (source, age, back) in self.sources.items()
         }
-        return replace(world, datasets=at, sandbox=True)
+        return replace(world, datasets=at, sandbox=True, frames={})
 
     def asked(self, asked: Asked) -> Asked:
         """What is asked, without the fields that are withheld of this persona."""

@@ -10,7 +10,6 @@ Digests are BLAKE2b in its keyed mode (RFC 7693). The first number names the con
 
 import hmac
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -49,10 +48,11 @@ class Place:
     version: str
     subject: str
 
-    def key(self, under: SealKey) -> bytes:
-        """The key of every seal given here."""
+    def key(self, under: SealKey) -> "blake2b":
+        """The keyed hash that every seal given here begins with."""
         parts = json.dumps([self.client, self.form, self.version, self.subject], ensure_ascii=False)
-        return blake2b(parts.encode(), key=under.secret, digest_size=32).digest()
+        secret = blake2b(parts.encode(), key=under.secret, digest_size=32).digest()
+        return blake2b(key=secret, digest_size=16)
 
 
 class Sealer:
@@ -63,12 +63,18 @@ class Sealer:
         self._head = f"{_VERSION}.{key.id}"
         self._until = int((now + key.lifetime).timestamp())
 
+    def tag(self, content: bytes) -> str:
+        """A keyed digest of anything else about the answer."""
+        digest = self._key.copy()
+        digest.update(b"tag\0" + content)
+        return digest.hexdigest()
+
     def seal(self, name: str, value: Sealed | None, *, locked: bool, until: float | None = None) -> str:
         """The seal of a field's value, or of its having none; `until`: the moment its validity ends (Unix seconds)."""
         ends = self._until if until is None or until > self._until else int(until)
         if value is None:
             return f"{self._head}.B.{ends}.{_mac(self._key, name, 'B', ends, '')}"
-        text = canonical(value)
+        text = value if isinstance(value, str) else canonical(value)
         if locked:
             return f"{self._head}.L.{ends}.{_mac(self._key, name, 'L', ends, text)}"
         digest = _mac(self._key, name, "V", ends, text)
@@ -121,9 +127,10 @@ def canonical(value: Sealed) -> str:
     return json.dumps(rows, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _mac(key: bytes, name: str, kind: str, ends: int, text: str) -> str:
-    digest = blake2b(f"{kind}\0{name}\0{ends}\0{text}".encode(), key=key, digest_size=18)
-    return urlsafe_b64encode(digest.digest()).decode()
+def _mac(key: "blake2b", name: str, kind: str, ends: int, text: str) -> str:
+    digest = key.copy()
+    digest.update(f"{kind}\0{name}\0{ends}\0{text}".encode())
+    return digest.hexdigest()
 
 
 def _number(text: str) -> bool:

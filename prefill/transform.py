@@ -45,7 +45,7 @@ def display(value: Value, labels: Mapping[str, str], endless: str, *, decimal: b
     >>> display("200.5000", {}, "长期", decimal=True), display("200.0000", {}, "长期", decimal=True), display("100", {}, "长期")
     ('200.5', '200', '100')
     """
-    text = shown(value)
+    text = value if isinstance(value, str) else shown(value)
     if decimal and "." in text:
         text = text.rstrip("0").rstrip(".")
     return endless if text == ENDLESS else labels.get(text, text)

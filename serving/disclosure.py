@@ -132,7 +132,7 @@ def _open(services: Services, wish: Wish) -> _Granted | _Reply:
     if form is None:
         raise NotFound(f"there is no form {wish.form!r}", todo="GET /v1/forms lists them")
     asked = _asked(form, wish.fields)
-    bound = tuple(name for name in asked if not form.named[name].typed)
+    bound = form.bound if not wish.fields else tuple(name for name in asked if not form.named[name].typed)
     ask = Ask("form", form.id, wish.purpose, bound, case=wish.case, private=form.private)
     about = Subject(form.subject, wish.subject)
     decision = services.desk.decide(wish.client, ask, about=about, statement=wish.consent)
@@ -145,9 +145,9 @@ def _open(services: Services, wish: Wish) -> _Granted | _Reply:
 
 
 def _asked(form: Form, fields: Sequence[str]) -> tuple[str, ...]:
-    """The form's fields in its order, narrowed to those asked for; Invalid names what it does not have."""
+    """The fields asked for, in the form's order, none for all of them; Invalid names what the form does not have."""
     if not fields:
-        return tuple(form.named)
+        return ()
     unknown = sorted(set(fields) - form.named.keys())
     if unknown:
         raise Invalid(

@@ -20,7 +20,7 @@ FIELDS = (
     FormField("id", "号码", "ID", (IdPath(),), locked=True),
     FormField("name", "姓名", "Name", (FieldPath("name"),), locked=True, suppliers=("residents", "permits")),
     FormField("sex", "性别", "Sex", (FieldPath("sex"),), labels={"2": "女性"}, labels_en={"2": "Female"}, suppliers=("residents",)),
-    FormField("given", "名", "Given", (LatestPath("permits", (), "pinyin", "permits", "pinyin_name"),), transform="other_words", suppliers=("permits",)),
+    FormField("given", "名", "Given", (LatestPath("permits", (), "pinyin", "permits", "x"),), transform="other_words", suppliers=("permits",)),
     FormField("until", "至", "Until", (LatestPath("permits", (("kind", "a"),), "valid_to", "permits", "valid_to"),), suppliers=("permits",)),
     FormField("reason", "原因", "Reason"),
 )  # fmt: skip
