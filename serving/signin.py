@@ -81,7 +81,7 @@ def caller(request: Request, credentials: Annotated[HTTPAuthorizationCredentials
 def revoke(
     request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-    token: Annotated[str, Form(max_length=8192)],
+    token: Annotated[str, Form(max_length=8192)] = "",
 ) -> Response:
     """Revoke the token; in every process within seconds. A token that does not count anyway answers the same."""
     services = services_of(request)
