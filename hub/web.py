@@ -16,6 +16,7 @@ from hub import library, pushes, scorecards, subject_files, trail
 from hub.core import Hub
 from hub.dispute_desk import disputes_of
 from hub.prefilling import every_form, portal, prefilling
+from hub.quarantine_desk import returns_of
 from serving.app import create_app
 from serving.bindings import bindings
 from serving.services import Inbox, Scorecards, Services
@@ -60,5 +61,6 @@ def services(hub: Hub) -> Services:
         docs=hub.settings.docs,
         portal=portal(hub, forms, prefill.personas) if hub.settings.demo_portal else None,
         disputes=disputes_of(hub, forms, desk.grants, log.write),
+        returns=returns_of(hub, log.write),
         scorecards=Scorecards(partial(scorecards.departments, hub), partial(scorecards.card, hub)),
     )

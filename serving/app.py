@@ -14,6 +14,7 @@ from serving import (
     prefill,
     problems,
     push,
+    quarantine,
     rights,
     scorecards,
     signin,
@@ -62,6 +63,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(signin.router)
     app.include_router(rights.router)
     app.include_router(push.router)
+    app.include_router(quarantine.router)
     app.include_router(api.router)
     app.include_router(disputes.router)
     app.include_router(scorecards.api)

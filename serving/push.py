@@ -10,20 +10,18 @@ Idempotency-Key follows draft-ietf-httpapi-idempotency-key-header-07: 400 withou
 422 for the same key with another body.
 """
 
-import asyncio
 import re
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.background import BackgroundTask
-from starlette.requests import ClientDisconnect
 
 from access.audit import Entry
 from connectors.inbox import PushMedia, Receipt
-from lake.inbox import Arrival, Door, too_large
-from schemas.errors import HubError, Invalid, Refuse, Retry, Unsupported
+from lake.inbox import Door
+from schemas.errors import HubError, Invalid, Unsupported
+from serving.bodies import KeyHeader, check_length, idempotency_key, stream
 from serving.services import Services, services_of
 from serving.signin import caller
 
@@ -34,9 +32,6 @@ MEDIA: dict[str, PushMedia] = {
     "application/jsonl": "jsonl",
     "application/vnd.apache.arrow.stream": "arrow",
 }
-PIECE = 1 << 20
-PATIENCE_SECONDS = 60.0
-_KEY = re.compile(r'"([\x20\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x5b\x5d-\x7e]{1,255})')
 _DATASET = re.compile(r"[a-z][a-z0-9_-]{1,62}")
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -44,10 +39,6 @@ _BODY: dict[str, Any] = {
         "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in MEDIA},
     }
 }
-_KeyHeader = Annotated[
-    str | None,
-    Header(alias="Idempotency-Key", description="a key of the batch's own; the same again for the same body"),
-]
 _Complete = Annotated[str, Query(description="true: this batch is the whole table")]
 
 
@@ -61,7 +52,7 @@ async def push(
     request: Request,
     code: str,
     client: Annotated[str, Depends(caller)],
-    key: _KeyHeader = None,
+    key: KeyHeader = None,
     complete: _Complete = "false",
 ) -> Response:
     """Take in a batch; the receipt says that it would survive a power cut."""
@@ -92,8 +83,8 @@ async def _take_in(
     request: Request, services: Services, door: Door, key: str | None, complete: str
 ) -> tuple[Receipt, bool]:
     media = _media(request)
-    name = _key(request, key)
-    _check_length(request, door.limit)
+    name = idempotency_key(request, key)
+    check_length(request, door.limit)
     if complete not in ("true", "false"):
         raise Invalid("complete must be true or false", todo="correct the address", field="complete")
 
@@ -101,37 +92,11 @@ async def _take_in(
         services.record(_entry(door.client, door.dataset, receipt.id, "accepted"))
 
     with await run_in_threadpool(door.open, name, media, complete=complete == "true") as arrival:
-        await _stream(request, arrival)
+        await stream(request, arrival.write)
         receipt, again = await run_in_threadpool(arrival.seal, accepted)
     if again:
         await run_in_threadpool(services.record, _entry(door.client, door.dataset, receipt.id, "replayed"))
     return receipt, again
-
-
-async def _stream(request: Request, arrival: Arrival) -> None:
-    """The body into the arrival, a piece at a time."""
-    piece = bytearray()
-    async for chunk in _chunks(request):
-        piece += chunk
-        if len(piece) >= PIECE:
-            await run_in_threadpool(arrival.write, bytes(piece))
-            piece.clear()
-    await run_in_threadpool(arrival.write, bytes(piece))
-
-
-async def _chunks(request: Request) -> AsyncIterator[bytes]:
-    stream = aiter(request.stream())
-    try:
-        while True:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                chunk = await anext(stream, None)
-            if chunk is None:
-                return
-            yield chunk
-    except TimeoutError:
-        raise Retry("the body stopped arriving", todo="send the same again, under the same key") from None
-    except ClientDisconnect:
-        raise Retry("the body broke off", todo="send the same again, under the same key") from None
 
 
 def _media(request: Request) -> PushMedia:
@@ -143,22 +108,6 @@ def _media(request: Request) -> PushMedia:
             "compressed or encoded bodies are not taken", todo="send the body as it is, without Content-Encoding"
         )
     return MEDIA[given]
-
-
-def _key(request: Request, key: str | None) -> str:
-    """The key, which a structured field puts in quotes and most clients do not."""
-    found = _KEY.fullmatch((key or "").strip())
-    if found is None or len(request.headers.getlist("idempotency-key")) > 1:
-        what = "is missing" if key is None else "is not one text of 1 to 255 plain characters"
-        todo = "send each batch under a key of its own, for instance a UUID, and the same key when you send it again"
-        raise Refuse(f"the header Idempotency-Key {what}", todo=todo, field="Idempotency-Key")
-    return str(found[1] or found[2])
-
-
-def _check_length(request: Request, limit: int) -> None:
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > limit:
-        raise too_large(limit)
 
 
 def _entry(client: str, dataset: str, receipt: str, result: str) -> Entry:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from starlette.requests import HTTPConnection
 
@@ -85,6 +85,22 @@ class Scorecards:
     card: Callable[[str, int], Card]
 
 
+@dataclass(frozen=True)
+class Returns:
+    """A department's rows in quarantine, for a client by its id and a dataset's name or resource code.
+
+    `check`: nothing if the client may send the dataset's records. `rows`: those open, of a rule or of all. `file`: the same as a file in a
+    form, at its start, with its receipt. `take`: what became of each row of a returned file, by form and key. All raise Forbidden.
+    `limit`: the largest file, in bytes.
+    """
+
+    check: Callable[[str, str], None]
+    rows: Callable[[str, str, str | None, int], list[dict[str, Any]]]
+    file: Callable[[str, str, str, str | None], tuple[BinaryIO, dict[str, Any]]]
+    take: Callable[[str, str, BinaryIO, str, str, bool], dict[str, Any]]
+    limit: int
+
+
 def _no_such(*_: Any, **__: Any) -> Any:
     raise NotFound("this hub does not serve that")
 
@@ -115,7 +131,8 @@ class Services:
     `desk`: who calls, what they may have, the audit (`access.desk`). `sign_in`: tokens. `authenticate`: the client that a token
     speaks for. `pseudonym`: of a subject, for the audit. `uses`: the newest answers about one, before a moment, so many. `places`: requests
     answered at once. `record`: returns when the audit entry is durable. `inbox`: pushes. All raise
-    errors of `schemas.errors`. `portal`: None leaves the demonstration out. `docs`: the folder of Data Docs. `disputes`, `scorecards`: see there.
+    errors of `schemas.errors`. `portal`: None leaves the demonstration out. `docs`: the folder of Data Docs.
+    `disputes`, `returns`, `scorecards`: see there.
     """
 
     catalog: Catalog
@@ -136,6 +153,7 @@ class Services:
     portal: Portal | None = None
     docs: Path | None = None
     disputes: Disputes = Disputes(_no_such, _no_such, _no_such, _no_such)
+    returns: Returns = Returns(_no_such, _no_such, _no_such, _no_such, 0)
     scorecards: Scorecards = Scorecards(lambda _days, _only: (), _no_such)
 
 

@@ -21,6 +21,7 @@ from lake import inbox
 from ledger import audit as audit_store
 from ledger import clients as client_store
 from schemas.errors import AuditUnavailable
+from serving import bodies
 from serving import push as push_room
 
 LINES = '{"id": "1", "姓名": "张三"}\n{"id": "2", "姓名": null}\n'.encode()
@@ -248,7 +249,7 @@ def test_a_broken_off_body_is_no_batch_and_its_key_is_free(city: City) -> None:
 
 
 def test_a_body_that_stops_arriving_is_given_up(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(push_room, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(bodies, "PATIENCE_SECONDS", 0.05)
 
     async def stalled() -> AsyncIterator[bytes]:
         yield LINES
