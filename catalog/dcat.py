@@ -21,6 +21,7 @@ ADMS = Namespace("http://www.w3.org/ns/adms#")
 HYDRA = Namespace("http://www.w3.org/ns/hydra/core#")
 EU = Namespace("http://publications.europa.eu/resource/authority/")
 IANA = Namespace("http://www.iana.org/assignments/media-types/")
+DCAT_VERSION = URIRef(f"{DCAT}version")
 RDFS_LABEL = URIRef("http://www.w3.org/2000/01/rdf-schema#label")
 FREQUENCIES = {
     "实时": "UPDATE_CONT", "每小时": "HOURLY", "每日": "DAILY", "每周": "WEEKLY", "每月": "MONTHLY", "每季度": "QUARTERLY",
@@ -132,7 +133,7 @@ def _dataset(graph: Graph, site: Site, service: URIRef, entry: Entry) -> URIRef:
     graph.add((dataset, DCTERMS.publisher, _publisher(graph, site, entry)))
     for keyword in dict.fromkeys((*entry.tags, entry.domain)):
         _said(graph, dataset, DCAT.keyword, Words(keyword, ""))
-    graph.add((dataset, DCAT.version, Literal(entry.version)))
+    graph.add((dataset, DCAT_VERSION, Literal(entry.version)))
     graph.add((dataset, DCAT.landingPage, dataset))
     graph.add((dataset, RDF.type, FOAF.Document))
     graph.add((dataset, DCTERMS.accrualPeriodicity, EU[f"frequency/{FREQUENCIES.get(entry.cycle, 'OTHER')}"]))

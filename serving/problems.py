@@ -16,7 +16,7 @@ from schemas.errors import HubError, Invalid, Unauthenticated
 from serving.rendering import error_page
 from serving.security import HEADERS
 
-_FOR_PROGRAMS = ("/v1/", "/oauth/", "/.well-known/", "/healthz", "/openapi.json")
+_FOR_PROGRAMS = ("/v1/", "/dcat", "/oauth/", "/.well-known/", "/healthz", "/openapi.json")
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {

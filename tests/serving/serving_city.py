@@ -121,6 +121,7 @@ CONTRACTS = {
             Column("valid_to", "yxqz", "有效期至", type="date", element="DE03010"),
             provider="市公安局出入境管理局",
             provider_en="Exit-Entry Administration",
+            provider_code="11440300MB2C90002T",
             source=Source("xlsx", "file://", "permits.xlsx"),
         ),
         contract(
@@ -131,6 +132,7 @@ CONTRACTS = {
             Column("cert_no", "证号", "婚姻证件编号", key_position=1, element="DE03004"),
             provider="市民政局",
             provider_en="Civil Affairs Bureau",
+            provider_code="11440300MB2C90003H",
             source=Source("csv", "file://", "marriages.csv"),
         ),
     )

@@ -100,7 +100,7 @@ def test_the_audit_entry_is_durable_before_the_answer_leaves(city: City) -> None
 @pytest.mark.parametrize("subject", [ID, "440308199901101513"])
 def test_without_audit_there_is_no_answer_and_no_value(city: City, subject: str) -> None:
     class Broken(Desk):
-        def submit(self, entry: Entry, limits: Limits | None = None) -> Future[None]:
+        def submit(self, _entry: Entry, _limits: Limits | None = None) -> Future[None]:
             raise AuditUnavailable("the request could not be written to the audit", todo="try again")
 
     http = Http(city.with_services(desk=watching(city, Broken)))
@@ -187,8 +187,8 @@ def test_the_forms_are_listed_with_their_fields_in_both_languages(city: City) ->
 
 
 def test_datasets_are_listed_searched_and_shown_by_name_and_by_resource_code(city: City) -> None:
-    assert [one["dataset"] for one in city.get("/v1/datasets").json()] == ["residents", "travel_permits", "marriages"]
-    assert [one["dataset"] for one in city.get("/v1/datasets?q=婚姻").json()] == ["marriages"]
+    assert [one["dataset"] for one in city.get("/v1/datasets").json()["datasets"]] == ["residents", "travel_permits", "marriages"]
+    assert [one["dataset"] for one in city.get("/v1/datasets?q=婚姻").json()["datasets"]] == ["marriages"]
     by_name, by_code = city.get("/v1/datasets/residents").json(), city.get("/v1/datasets/301001%2F000001").json()
     assert by_name == by_code
     assert (by_name["measured"]["rows"], by_name["measured"]["freshness"]) == (19_874, "fresh")
