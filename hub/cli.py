@@ -44,7 +44,7 @@ COMMANDS = {
     "authority": ("meaning", "数源 authoritative sources: one dataset per data element and subject kind"),
     "subject": ("people", "一人一档、一企一档 subjects: one file per person, enterprise, …"),
     "due": ("people", "List permits and licences about to expire, each with the form that renews it."),
-    "form": ("people", "表单 forms: what they ask and where their fields come from"),
+    "form": ("form", "表单 forms: what they ask and where their fields come from"),
     "catalog": ("catalog", "资源目录 catalog: every dataset, what it promises and what was measured"),
     "client": ("clients", "调用方 clients: portals, their keys and budgets"),
     "grant": ("clients", "授权 grants: which fields for which purpose, on which legal basis"),

@@ -83,7 +83,7 @@ def identifier(element: str, number: int) -> str:
     """The identifier of the n-th persona: valid by its check characters, and nobody's.
 
     >>> identifier(PERSON, 1), identifier(ENTERPRISE, 1)
-    ('990000190001010014', '91990000XX0000001N')
+    ('990000190001010016', '91990000XX00000197')
     """
     if element == PERSON:
         first = f"99000019000101{number:03d}"

@@ -1,4 +1,4 @@
-"""hub subject, due, form: one person one file, what is about to expire, and the forms that fill themselves in."""
+"""hub subject, due: one person one file, and what is about to expire."""
 
 from typing import Annotated
 
@@ -13,7 +13,6 @@ from schemas.masking import mask
 from subjects.show import render
 
 subject_app = typer.Typer(no_args_is_help=True, help="一人一档、一企一档 subjects: one file per person, enterprise, …")
-form_app = typer.Typer(no_args_is_help=True, help="表单 forms: what they ask and where their fields come from")
 
 
 @subject_app.command("show")
@@ -39,24 +38,18 @@ def show(
 
 
 @subject_app.command("build")
-def build(as_json: Json = False) -> None:
+def build(
+    full: Annotated[
+        bool, typer.Option("--full", help="build everybody's file, not only those that new loads touched")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Bring subject files up to date with the newest loads."""
     rows = [
         {"kind": b.kind, "written": b.written, "removed": b.removed, "unlinked": b.unlinked}
-        for b in subject_files.build_all(hub())
+        for b in subject_files.build_all(hub(), full=full)
     ]
     output(as_json).table("subject files", rows, empty="every file is up to date")
-
-
-@form_app.command("list")
-def forms(as_json: Json = False) -> None:
-    """List the forms, and how many of their fields have a source."""
-    rows = [
-        {"form": f.id, "title": f.title, "title_en": f.title_en, "subject": f.subject, "fields": len(f.fields),
-         "with a source": sum(bool(x.suppliers) for x in f.fields), "datasets": list(f.datasets)}
-        for f in subject_files.forms(hub()).values()
-    ]  # fmt: skip
-    output(as_json).table("forms", rows, empty="no form is declared")
 
 
 def due(
@@ -89,5 +82,4 @@ def due(
 def add_to(app: typer.Typer) -> None:
     """Hang these commands on the root command."""
     app.add_typer(subject_app, name="subject")
-    app.add_typer(form_app, name="form")
     app.command()(due)
