@@ -5,7 +5,7 @@ import binascii
 from typing import Annotated, Any
 from urllib.parse import unquote_plus
 
-from fastapi import APIRouter, Form, Request, Response, Security
+from fastapi import APIRouter, Form, Request, Security
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
@@ -82,11 +82,11 @@ def revoke(
     request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     token: Annotated[str, Form(max_length=8192)] = "",
-) -> Response:
+) -> JSONResponse:
     """Revoke the token; in every process within seconds. A token that does not count anyway answers the same."""
     services = services_of(request)
     services.sign_in.revoke(services.desk.caller(_token(credentials)), token)
-    return Response(status_code=200, headers={"Cache-Control": "no-store"})
+    return JSONResponse({}, headers={"Cache-Control": "no-store"})
 
 
 def _by_secret(sign_in: SignIn, client_id: str, secret: str) -> Token:
