@@ -60,7 +60,8 @@ def view(declared: Contract, rows: Sequence[Row]) -> View:
         shape = [f"NULL::{c.sql_type} AS {quote(c.name)}" for c in declared.columns]
         select = f"SELECT {', '.join([*shape, 'NULL::BIGINT AS _load, NULL::BIGINT AS _seq, NULL::BIGINT AS _hash'])} WHERE false"
         for row in rows:
-            values = ", ".join("NULL" if v is None else "'" + str(v) + "'" for v in row)
+            typed = zip(row, declared.columns, strict=True)
+            values = ", ".join("NULL" if v is None else f"CAST('{v}' AS {c.sql_type})" for v, c in typed)
             select += f" UNION ALL SELECT {values}, 1, 1, NULL"
         con.execute(f"CREATE OR REPLACE TEMP VIEW {quote(name)} AS {select}")
 
