@@ -39,7 +39,7 @@ _STORIES: tuple[tuple[State | None, str, str, str], ...] = (
 )
 _ALL: tuple[State, ...] = ("fresh", "expired", "conflicting", "not_held", "withheld", "stale", "unavailable")
 _BY_READING: Mapping[str, str] = {
-    "address": "示例市样板路1号", "org_name": "示例市样板有限公司", "mobile": "13800138000", "phone": "010-88888888",
+    "address": "示例市样板路1号", "org_name": "示例市样板有限公司", "mobile": "13800000000", "phone": "010-88888888",
     "email": "sample@example.com", "postcode": "100000", "region": "110101", "licence_type": "示例证照", "text": "示例",
 }  # fmt: skip
 
