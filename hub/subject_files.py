@@ -1,28 +1,34 @@
 """Subject files, forms and what falls due, wired from the declarations, the ledger and the lake.
 
-The build travels as JSON between tasks: `plan` → `build_bucket` for each kind and bucket → `finish`; `build_all` does it in one process.
+The build travels as JSON between tasks: `plan` → `build_bucket` for each kind and bucket → `publish` → `load` for each share → `finish`;
+`build_all` does it in one process.
 """
 
 import unicodedata
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from hub.core import Hub
-from ledger import contracts, loads
-from ledger.subject_store import SubjectKey, SubjectStore
+from lake.subject_builds import Part
+from ledger import authorities, contracts, loads, subject_merges
+from ledger.subject_keys import SubjectKeys
+from ledger.subject_store import SubjectStore
 from prefill import forms as form_files
 from prefill.forms import Form
 from schemas.errors import NotFound
-from subjects import build, declare, due, histories
-from subjects.build import Built, Room, Sources, Work
+from subjects import build, declare, due, histories, past
+from subjects import load as loading
 from subjects.due import Due
 from subjects.file import SubjectFile
 from subjects.kinds import Kind
+from subjects.work import Built, Room, Sources, Work
 
 
 def kinds(hub: Hub) -> dict[str, Kind]:
-    """The declared subject kinds, checked against the applied contracts."""
-    return declare.load(hub.settings.declared / "subjects", contracts.applied(hub.ledger))
+    """The declared subject kinds, checked against the applied contracts, confirmed authoritative sources first."""
+    confirmed = {(a.subject, a.element): a.dataset for a in authorities.held(hub.ledger)}
+    return declare.load(hub.settings.declared / "subjects", contracts.applied(hub.ledger), confirmed)
 
 
 def forms(hub: Hub) -> dict[str, Form]:
@@ -30,47 +36,75 @@ def forms(hub: Hub) -> dict[str, Form]:
     return form_files.load(hub.settings.declared / "forms", kinds(hub), contracts.applied(hub.ledger))
 
 
+def keys(hub: Hub) -> SubjectKeys:
+    """The subject store's keys: those in use, those that rows may still be under, and the one that names subjects for good."""
+    return SubjectKeys.of(hub.keys("subject"), hub.key("subject-name"))
+
+
 def store(hub: Hub) -> SubjectStore:
-    """The subject store under the hub's pseudonym key."""
-    return SubjectStore(hub.subjects, SubjectKey("k1", hub.key("subject")))
+    """The subject store under the hub's keys."""
+    return SubjectStore(hub.subjects, keys(hub), lambda: keys(hub))
 
 
-def plan(hub: Hub) -> list[dict[str, Any]]:
-    """The builds that new loads ask for, as JSON."""
-    latest = {name: load.load for name, load in loads.latest(hub.ledger).items()}
-    applied = contracts.applied(hub.ledger)
-    return [w.to_json() for w in build.plan(hub.ledger, store(hub), kinds(hub), applied, latest, hub.clock())]
+def plan(hub: Hub, *, full: bool = False) -> list[dict[str, Any]]:
+    """The builds and loads that new loads and decisions ask for, as JSON."""
+    return [work.to_json() for work in _plan(hub, full=full)]
 
 
 def build_bucket(hub: Hub, work: dict[str, Any], bucket: int) -> dict[str, Any]:
-    """Build one bucket of one kind; returns what was written."""
+    """Build one bucket of one kind into the lake; returns its part."""
+    return asdict(build.build_bucket(Work.from_json(work), sources(hub), hub.lake, bucket, _room(hub)))
+
+
+def publish(hub: Hub, work: dict[str, Any], buckets: list[dict[str, Any]]) -> None:
+    """Make a build's parts the kind's files."""
     parsed = Work.from_json(work)
-    buckets = hub.settings.subject_buckets
-    return asdict(build.build_bucket(parsed, _sources(hub), store(hub), hub.clock(), bucket, buckets, _room(hub)))
+    if parsed.due:
+        build.publish(parsed, sources(hub), hub.lake, [Part(**bucket["part"]) for bucket in buckets])
+
+
+def load(hub: Hub, work: dict[str, Any], share: int) -> dict[str, Any]:
+    """Load one share of a published build into the store; returns what was written."""
+    parsed = Work.from_json(work)
+    return asdict(loading.load(parsed, sources(hub), hub.lake, store(hub), hub.clock(), share, _room(hub)))
 
 
 def finish(hub: Hub, work: dict[str, Any]) -> dict[str, Any]:
-    """Mark a build done once all its buckets are in the store."""
-    return asdict(build.finish(Work.from_json(work), hub.ledger, store(hub), hub.clock()))
+    """Say that a build is in the store, once all its shares are."""
+    return asdict(loading.finish(Work.from_json(work), hub.ledger, hub.lake, store(hub), hub.clock()))
 
 
-def build_all(hub: Hub) -> list[Built]:
-    """Every pending build, in this process."""
+def build_all(hub: Hub, *, full: bool = False) -> list[Built]:
+    """Every pending build and load, in this process."""
     done = []
-    for work in plan(hub):
-        parsed = Work.from_json(work)
-        total = build.build(
-            parsed, _sources(hub), hub.ledger, store(hub), hub.clock(), hub.settings.subject_buckets, _room(hub)
-        )
-        done.append(total)
+    for work in _plan(hub, full=full):
+        given, room = sources(hub), _room(hub)
+        built = build.build(work, given, hub.lake, room)
+        done.append(built + loading.load_all(work, given, hub.lake, hub.ledger, store(hub), hub.clock(), room))
     return done
 
 
 def subject(hub: Hub, kind: str, identifier: str) -> SubjectFile | None:
     """The file of a subject, however its identifier was typed (full-width digits, a small x, blanks)."""
-    folded = unicodedata.normalize("NFKC", identifier).replace(" ", "").upper()
-    found = store(hub).get(kind, folded)
+    found = store(hub).get(kind, folded(identifier))
     return None if found is None else SubjectFile.of(found)
+
+
+def subject_as_of(hub: Hub, kind: str, identifier: str, moment: datetime) -> SubjectFile | None:
+    """The file of a subject as it would have been built at an earlier moment, from the loads and decisions there were."""
+    kind_of(hub, kind)
+    given, decisions = sources(hub), subject_merges.decisions(hub.subjects, keys(hub), kind)
+    upto = {
+        d: max((x.load for x in given.loads if x.dataset == d and x.published_at <= moment), default=0)
+        for d in given.contracts
+    }
+    decided = max((d.seq for d in decisions if d.at <= moment), default=0)
+    return past.file_as_of(kind, folded(identifier), given, upto, decided, keys(hub), _room(hub))
+
+
+def folded(identifier: str) -> str:
+    """An identifier as registers write it."""
+    return unicodedata.normalize("NFKC", identifier).replace(" ", "").upper()
 
 
 def kind_of(hub: Hub, name: str) -> Kind:
@@ -88,10 +122,19 @@ def falling_due(hub: Hub, days: int) -> list[Due]:
     return due.due(kinds(hub), applied, histories.of_lake(hub.lake), latest, today=hub.today(), within_days=days)
 
 
-def _sources(hub: Hub) -> Sources:
-    applied = contracts.applied(hub.ledger)
+def sources(hub: Hub) -> Sources:
+    """All that a build reads."""
+    applied, declared, ring = contracts.applied(hub.ledger), kinds(hub), keys(hub)
     told = [load for name in applied for load in loads.history(hub.ledger, name)]
-    return Sources(kinds(hub), applied, histories.of_lake(hub.lake), told)
+    decisions = {kind: subject_merges.decisions(hub.subjects, ring, kind) for kind in declared}
+    return Sources(declared, applied, histories.of_lake(hub.lake), told, decisions)
+
+
+def _plan(hub: Hub, *, full: bool) -> list[Work]:
+    return build.plan(
+        hub.lake, hub.ledger, store(hub), kinds(hub), contracts.applied(hub.ledger), loads.latest(hub.ledger),
+        subject_merges.newest(hub.subjects), hub.settings.subject_buckets, full=full,
+    )  # fmt: skip
 
 
 def _room(hub: Hub) -> Room:

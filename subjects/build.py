@@ -1,227 +1,209 @@
-"""Subject files, built in bulk from current views: everybody's, or only those that new loads touched.
+"""Subject files, built in bulk from current views into the lake: everybody's, or only those that new loads or merges touched.
 
-1. `plan` asks the ledger which kinds lag behind, and opens a build of each in the store (the fence against older builds).
-2. `build_bucket` makes the files of one hash bucket: one SQL statement joins all sources, batches stream into the store. Buckets
-   are independent: a loop on one machine, mapped tasks on many. Doing one twice gives the same files.
-3. `finish` removes what a full build no longer found, then marks the work done. Killed before that, it is planned again.
+1. `plan` compares each kind's pointer in the lake with the newest loads and decisions, and the store with the lake.
+2. `build_bucket` writes the files of one hash bucket as a Parquet part. Buckets are independent: a loop on one machine, mapped tasks on
+   many. Doing one twice leaves a part that nobody names.
+3. `publish` names the parts in the next pointer. Killed before that, nothing has happened; after it, the build stands.
+4. `subjects.load` brings what is published into the online store.
 
-Files hold what the rows and their loads say, never the hour of the build: rebuilding the touched gives the same bytes as rebuilding all.
+Files hold what the rows and their loads say, never the hour of the build: rebuilding the touched gives the same files as rebuilding all.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from lake import crash
+from lake import crash, subject_builds
+from lake.subject_builds import Head, Part
 from ledger import subject_work
 from ledger.database import Database
 from ledger.loads import Load
 from ledger.subject_store import SubjectStore
+from ledger.subject_work import Pending
 from schemas.contract import Contract
 from schemas.errors import Superseded
-from subjects import statement
-from subjects.file import as_of
-from subjects.histories import Histories
+from subjects import layout, packing, statement
+from subjects.assemble import Collision
 from subjects.kinds import Kind, Kinds
+from subjects.merges import Merged
+from subjects.reading import connected, files, views
+from subjects.statement import Share
+from subjects.work import ROOM, Built, Room, Sources, Work
 
-_BATCH = 2000
-
-
-@dataclass(frozen=True)
-class Work:
-    """One kind's build as it travels between tasks: no personal data. `build` is its number in the store."""
-
-    pending: subject_work.Pending
-    build: int
-
-    def to_json(self) -> dict[str, Any]:
-        """The work as plain JSON values."""
-        return asdict(self)
-
-    @staticmethod
-    def from_json(value: Mapping[str, Any]) -> "Work":
-        """The inverse of `to_json`."""
-        return Work(subject_work.Pending(**value["pending"]), value["build"])
+_SALTS = 5
+CHANGED_SHARE = 0.2
 
 
 @dataclass(frozen=True)
-class Built:
-    """What a build did: files written and removed, and by `dataset.column` the rows whose identifier fits no kind."""
+class Bucket:
+    """What building one bucket gave: its part, and the rows that no identifier links to anybody (counted by builds of everybody, in bucket 0)."""
 
-    kind: str
-    written: int = 0
-    removed: int = 0
-    unlinked: dict[str, int] = field(default_factory=dict)
-
-    def __add__(self, other: "Built") -> "Built":
-        names = self.unlinked.keys() | other.unlinked.keys()
-        unlinked = {n: self.unlinked.get(n, 0) + other.unlinked.get(n, 0) for n in sorted(names)}
-        return Built(self.kind, self.written + other.written, self.removed + other.removed, unlinked)
-
-
-@dataclass(frozen=True)
-class Sources:
-    """All that a build reads: declared kinds, applied contracts, histories, and the published loads for provenance."""
-
-    kinds: Kinds
-    contracts: Mapping[str, Contract]
-    histories: Histories
-    loads: Iterable[Load]
-
-
-@dataclass(frozen=True)
-class Room:
-    """What a build may use: memory in MB, threads, and a folder to spill into."""
-
-    folder: Path | None = None
-    memory_mb: int = 1024
-    threads: int = 2
+    part: Part
+    unlinked: dict[str, int]
 
 
 def plan(
+    lake: Path,
     ledger: Database,
     store: SubjectStore,
     kinds: Kinds,
     contracts: Mapping[str, Contract],
-    latest: Mapping[str, int],
-    at: datetime,
-) -> list[Work]:
-    """The builds to do now; `latest` is each dataset's newest published load. Planning voids unfinished builds of the same kinds."""
-    wanted = {
-        name: subject_work.Wanted(kind.datasets, statement.digest(kind, kinds, contracts))
-        for name, kind in kinds.items()
-    }
-    work = subject_work.pending(ledger, latest, wanted)
-    begun = [Work(pending, store.begin(pending.kind, pending.upto, at)) for pending in work]
-    crash.point("subjects.planned")
-    return begun
-
-
-def build_bucket(
-    work: Work,
-    sources: Sources,
-    store: SubjectStore,
-    at: datetime,
-    bucket: int = 0,
+    latest: Mapping[str, Load],
+    decided: Mapping[str, int],
     buckets: int = 1,
-    room: Room = Room(),
-) -> Built:
-    """Build one bucket's files into the store; rows without a usable identifier are counted in bucket 0.
+    *,
+    full: bool = False,
+) -> list[Work]:
+    """What to do now: `latest` is each dataset's newest published load, `decided` each kind's last decision; `full` asks for everybody."""
+    held = subject_work.built(ledger)
+    works = []
+    for name, kind in sorted(kinds.items()):
+        upto = {dataset: latest[dataset].load if dataset in latest else 0 for dataset in kind.datasets}
+        head = subject_builds.head(lake, name)
+        if head is None and not any(upto.values()):
+            continue
+        declaration = statement.digest(kind, kinds, contracts)
+        now = (declaration, upto, decided.get(name, 0))
+        due = head is None or full or now != (head.declaration, head.upto, head.merges)
+        loaded = store.loaded(name)
+        if head is not None and not due and loaded == head.build and held.get(name) == upto:
+            continue
+        since = None if full or head is None else _since(head, declaration, upto, latest)
+        build = head.build if head is not None and not due else max(head.build if head else 0, store.begun(name)) + 1
+        pending = Pending(name, upto, since, declaration)
+        decisions = (head.merges if head else 0, decided.get(name, 0))
+        shares = buckets if since is None else 1
+        works.append(Work(pending, build, head.version if head else 0, due, decisions, shares, loaded))
+    crash.point("subjects.planned")
+    return works
+
+
+def build_bucket(work: Work, sources: Sources, lake: Path, bucket: int = 0, room: Room = ROOM) -> Bucket:
+    """Write one bucket's files into the lake; nobody sees them until they are published.
 
     Raises:
-        Superseded: a later build has begun, or the declaration changed since the plan.
+        Superseded: the declaration changed since the plan.
     """
-    kind = sources.kinds[work.pending.kind]
+    kind = sources.kinds[work.kind]
     if statement.digest(kind, sources.kinds, sources.contracts) != work.pending.declaration:
         raise Superseded(f"the declaration of {kind.name} has changed since the plan", todo="plan the build again")
-    built = Built(kind.name)
-    with _connect(room) as con:
-        _views(con, kind, sources, work.pending.upto)
-        if bucket == 0:
-            built += Built(kind.name, unlinked=_unlinked(con, kind, sources))
-        for batch in _files(con, kind, sources, work.pending, bucket, buckets):
-            kept = [(key, body.encode()) for key, body in batch if body is not None]
-            gone = [key for key, body in batch if body is None]
-            store.put_many(kind.name, work.build, kept, at)
-            crash.point("subjects.stored")
-            built += Built(kind.name, len(kept), store.delete_many(kind.name, work.build, gone) if gone else 0)
-    return built
+    with connected(room) as con:
+        now = views(con, kind, sources, work)
+        full = work.pending.since is None
+        unlinked = _unlinked(con, kind, sources, work) if full and bucket == 0 else {}
+        part = _written(con, kind, sources, work, lake, bucket, now)
+    return Bucket(part, unlinked)
 
 
-def finish(work: Work, ledger: Database, store: SubjectStore, at: datetime) -> Built:
-    """End a build whose every bucket is in the store: sweep after a full one, then mark it done.
+def publish(work: Work, sources: Sources, lake: Path, parts: Iterable[Part]) -> Head:
+    """Make the parts of a build the kind's files; telling it again changes nothing.
 
     Raises:
-        Superseded: a later build has begun.
+        Superseded: another build came first.
     """
-    full = work.pending.since is None
-    swept = store.sweep(work.pending.kind, work.build) if full else 0
-    crash.point("subjects.swept")
-    subject_work.mark(ledger, work.pending, at)
-    crash.point("subjects.marked")
-    return Built(work.pending.kind, removed=swept)
+    kind, pending = sources.kinds[work.kind], work.pending
+    before = subject_builds.head(lake, work.kind) if pending.since is not None else None
+    kept = () if before is None else tuple(p for p in before.parts if p.build < work.build)
+    written = sorted(parts, key=lambda part: -part.rows)
+    shape = written[:1] if before is None else []  # one part at least, as it tells the columns
+    head = Head(
+        kind=work.kind,
+        version=work.version + 1,
+        build=work.build,
+        declaration=pending.declaration,
+        upto=pending.upto,
+        merges=work.merges[1],
+        base=work.build if before is None else before.base,
+        parts=(*kept, *shape, *(p for p in written[len(shape) :] if p.rows)),
+        layout=dict(packing.layout(kind, sources.contracts).value),
+    )
+    return subject_builds.publish(lake, head)
 
 
-def build(
-    work: Work,
-    sources: Sources,
-    ledger: Database,
-    store: SubjectStore,
-    at: datetime,
-    buckets: int = 1,
-    room: Room = Room(),
-) -> Built:
-    """The whole build in one process: every bucket in turn, then `finish`."""
-    built = Built(work.pending.kind)
-    for bucket in range(buckets):
-        built += build_bucket(work, sources, store, at, bucket, buckets, room)
-    return built + finish(work, ledger, store, at)
+def build(work: Work, sources: Sources, lake: Path, room: Room = ROOM) -> Built:
+    """Every bucket, as many at a time as there are threads, then `publish`; nothing where the work is only to be loaded."""
+    if not work.due:
+        return Built(work.kind)
+    workers = min(room.threads, work.buckets)
+    one = partial(build_bucket, work, sources, lake, room=room.shared_by(workers))
+    with ThreadPoolExecutor(workers) as pool:
+        done = list(pool.map(lambda bucket: one(bucket=bucket), range(work.buckets)))
+    publish(work, sources, lake, [bucket.part for bucket in done])
+    return sum((Built(work.kind, unlinked=bucket.unlinked) for bucket in done), Built(work.kind))
 
 
-def _connect(room: Room) -> duckdb.DuckDBPyConnection:
-    con = duckdb.connect()
-    con.execute(f"SET memory_limit = '{room.memory_mb:d}MB'")
-    con.execute(f"SET threads = {room.threads:d}")
-    con.execute("SET preserve_insertion_order = false")
-    if room.folder is not None:
-        con.execute(f"SET temp_directory = {statement.literal(str(room.folder))}")
-    return con
+def _since(head: Head, declaration: str, upto: Mapping[str, int], latest: Mapping[str, Load]) -> dict[str, int] | None:
+    """The loads that the files already hold; None where everybody is to be built: made otherwise, begun anew, or changed for the most part."""
+    since = {dataset: head.upto.get(dataset, -1) for dataset in upto}
+    if head.declaration != declaration or any(not 0 <= since[d] <= upto[d] for d in upto):
+        return None
+    fresh = (latest[d] for d in upto if since[d] < upto[d])
+    return None if any(load.facts.get("changed", 0) > CHANGED_SHARE * load.rows for load in fresh) else since
 
 
-def _views(con: duckdb.DuckDBPyConnection, kind: Kind, sources: Sources, upto: Mapping[str, int]) -> None:
-    for dataset in kind.datasets:
-        sources.histories.view(con, sources.contracts[dataset], statement.view_name(dataset), upto[dataset])
-    con.execute("CREATE TABLE loads (dataset VARCHAR, load BIGINT, run VARCHAR, as_of VARCHAR)")
-    facts = [[x.dataset, x.load, x.run, _utc(as_of(x))] for x in sources.loads if x.load <= upto.get(x.dataset, 0)]
-    if facts:
-        con.executemany("INSERT INTO loads VALUES ($1, $2, $3, $4)", facts)
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _unlinked(con: duckdb.DuckDBPyConnection, kind: Kind, sources: Sources) -> dict[str, int]:
+def _unlinked(con: duckdb.DuckDBPyConnection, kind: Kind, sources: Sources, work: Work) -> dict[str, int]:
     counts = {}
     for dataset, by in kind.links:
-        linked = statement.linked(kind, sources.kinds, sources.contracts[dataset], by)
-        view = statement.quote(statement.view_name(dataset))
-        row = con.execute(f"SELECT count(*) FROM {view} WHERE NOT ({linked})").fetchone()
-        counts[f"{dataset}.{by}"] = int(row[0]) if row else 0
+        contract = sources.contracts[dataset]
+        linked = statement.linked(kind, sources.kinds, contract, by, "_k")
+        rows = statement.keyed(contract, by, merged=bool(work.merges[1]))
+        [(count,)] = con.execute(f"SELECT count(*) FROM ({rows}) WHERE NOT ({linked})").fetchall()
+        counts[f"{dataset}.{by}"] = count
     return {link: count for link, count in counts.items() if count}
 
 
-def _files(
-    con: duckdb.DuckDBPyConnection,
-    kind: Kind,
-    sources: Sources,
-    pending: subject_work.Pending,
-    bucket: int,
-    buckets: int,
-) -> Iterator[list[tuple[str, str | None]]]:
-    if pending.since is not None:
-        _touched(con, kind, sources, pending.since, pending.upto)
-    query = statement.query(kind, sources.kinds, sources.contracts, touched=pending.since is not None)
-    rows = con.execute(query, {"bucket": bucket, "buckets": buckets})
-    while batch := rows.fetchmany(_BATCH):
-        yield batch
-
-
-def _touched(
-    con: duckdb.DuckDBPyConnection, kind: Kind, sources: Sources, since: Mapping[str, int], upto: Mapping[str, int]
-) -> None:
-    con.execute("CREATE TABLE found (_k VARCHAR)")
-    for i, (dataset, by) in enumerate(kind.links):
-        if since[dataset] == upto[dataset]:
+def _written(
+    con: duckdb.DuckDBPyConnection, kind: Kind, sources: Sources, work: Work, lake: Path, bucket: int, now: Merged
+) -> Part:
+    """The bucket as one part; written again under another salt in the case, one in a million cities, that two hashes are one."""
+    path = subject_builds.new_part(lake, kind.name, work.build, bucket)
+    for salt in range(_SALTS):
+        share = Share(bucket, work.buckets, bool(now.aliases), salt, some=work.pending.since is not None)
+        try:
+            rows, gone = _write(con, kind, sources, work, path, share, now)
+        except Collision:
             continue
-        sources.histories.touched(con, sources.contracts[dataset], by, since[dataset], upto[dataset], f"touched_{i}")
-        usable = statement.usable(kind, sources.kinds, sources.contracts[dataset], by)
-        con.execute(
-            f"INSERT INTO found SELECT CAST(key AS VARCHAR) FROM "
-            f"(SELECT t.key AS {statement.quote(by)}, t.key AS key FROM touched_{i} AS t(key)) WHERE {usable}"
-        )
-    con.execute("CREATE TABLE touched AS SELECT DISTINCT _k FROM found")
+        return subject_builds.settled(path, rows, gone, work.build)
+    raise AssertionError("identifiers collide under every salt")
+
+
+def _write(
+    con: duckdb.DuckDBPyConnection, kind: Kind, sources: Sources, work: Work, path: Path, share: Share, now: Merged
+) -> tuple[int, int]:
+    rows = gone = 0
+    shape = layout.schema(kind, sources.contracts)
+    with pq.ParquetWriter(path, shape, compression="zstd", compression_level=1) as writer:
+        for table in files(con, kind, sources, work.pending.upto, share, now, _subjects(con, sources, work)):
+            if table.num_rows:
+                writer.write_table(table)
+            rows += table.num_rows
+            if work.pending.since is not None:
+                con.register("found", table.select(["_id"]))
+                con.execute("DELETE FROM touched WHERE _k IN (SELECT _id FROM found)")
+                con.unregister("found")
+        if work.pending.since is not None:
+            missing = con.sql("SELECT _k AS _id FROM touched").to_arrow_table()
+            gone = missing.num_rows
+            writer.write_table(_padded(missing.append_column("_gone", pa.array([True] * gone, pa.bool_())), shape))
+    return rows + gone, gone
+
+
+def _subjects(con: duckdb.DuckDBPyConnection, sources: Sources, work: Work) -> int:
+    """About how many subjects a bucket has: those touched, or as many as its longest dataset has rows."""
+    if work.pending.since is not None:
+        [(touched,)] = con.execute("SELECT count(*) FROM touched").fetchall()
+        return int(touched)
+    upto = work.pending.upto
+    return max((x.rows for x in sources.loads if x.load == upto.get(x.dataset)), default=0) // work.buckets
+
+
+def _padded(table: pa.Table, shape: pa.Schema) -> pa.Table:
+    rows = table.num_rows
+    present = {name: table[name] for name in table.column_names}
+    return pa.table([present.get(f.name, pa.nulls(rows, f.type)) for f in shape], schema=shape)

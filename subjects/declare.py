@@ -3,7 +3,9 @@
 1. `subject.schema.json` settles the shape (editors complete from it).
 2. Every dataset, column and identifier column is looked up in its contract: a contract must itself say that the column names
    subjects of this kind. Types of a field's sources must agree; filters and patterns must compile.
-3. All problems of all files are reported at once, each with file, path and an example of right.
+3. The dataset that is confirmed as an element's authoritative source (数源确认) goes before the others that a field names, and is
+   put before them where it was left out; the declaration orders the fallbacks.
+4. All problems of all files are reported at once, each with file, path and an example of right.
 """
 
 from collections.abc import Mapping
@@ -18,7 +20,12 @@ from subjects.kinds import Branch, Candidate, DueRule, Field, Kind, ListOf, Pick
 _DATES = ("date", "timestamp")
 
 
-def load(folder: Path, contracts: Mapping[str, Contract]) -> dict[str, Kind]:
+Confirmed = Mapping[tuple[str, str], str]
+"""The authoritative dataset of each (subject kind, data element) that has one."""
+_NONE: Confirmed = {}
+
+
+def load(folder: Path, contracts: Mapping[str, Contract], confirmed: Confirmed = _NONE) -> dict[str, Kind]:
     """Every kind declared in the folder's YAML files, by name.
 
     Raises:
@@ -34,7 +41,7 @@ def load(folder: Path, contracts: Mapping[str, Contract]) -> dict[str, Kind]:
         except ContractInvalid as error:
             problems += error.problems
             continue
-        reader = _Reader(document, contracts)
+        reader = _Reader(document, contracts, confirmed)
         kind = reader.kind()
         if kind.name in kinds:
             reader.wrong(
@@ -64,8 +71,9 @@ def _yielding(kinds: Mapping[str, Kind], named: Mapping[str, Path]) -> list[Prob
 class _Reader:
     """Walks one document, collecting problems instead of stopping at the first."""
 
-    def __init__(self, document: dict[str, Any], contracts: Mapping[str, Contract]) -> None:
+    def __init__(self, document: dict[str, Any], contracts: Mapping[str, Contract], confirmed: Confirmed) -> None:
         self.document = document
+        self.confirmed = confirmed
         self.name: str = document["kind"]
         self.contracts = contracts
         self.problems: list[Problem] = []
@@ -91,6 +99,8 @@ class _Reader:
             lists=tuple(self.list_of(name, node) for name, node in (doc.get("lists") or {}).items()),
         )
         self.references(kind)
+        for name in {f.name for f in kind.fields} & {x.name for x in kind.lists}:
+            self.wrong(f"lists.{name}", "is a field as well", "a name of its own")
         due = tuple(self.due(i, node, kind) for i, node in enumerate(doc.get("due") or ()))
         if not kind.datasets and not self.problems:
             self.wrong("-", "the kind has neither fields nor lists", "fields: {name: {sources: [residents.name]}}")
@@ -104,13 +114,36 @@ class _Reader:
             types = ", ".join(c.sql_type for c in columns)
             self.wrong(path, f"the sources are of several types ({types})", "sources of one type")
         first = columns[0] if columns else None
+        element = node.get("element") or (first.element if first else None)
+        candidates = [candidate for candidate, column in found if column is not None]
+        if first is not None:
+            candidates = self.authoritative_first(element, candidates, first.sql_type)
         return Field(
             name=name,
             title=node.get("title") or (first.title if first else name),
             title_en=node.get("title_en") or name.replace("_", " "),
-            element=node.get("element") or (first.element if first else None),
-            candidates=tuple(candidate for candidate, column in found if column is not None),
+            element=element,
+            candidates=tuple(candidates),
+            conflict=node.get("conflict", "authority"),
+            links=self.links(self.contracts[candidates[0].pick.dataset], candidates[0].column) if candidates else (),
         )
+
+    def authoritative_first(self, element: str | None, candidates: list[Candidate], sql_type: str) -> list[Candidate]:
+        """The candidates, those of the confirmed dataset first; it is added where it has one column of the element and names the subject once."""
+        dataset = self.confirmed.get((self.name, element or ""))
+        if dataset is None or dataset not in self.contracts:
+            return candidates
+        if all(c.pick.dataset != dataset for c in candidates):
+            contract = self.contracts[dataset]
+            columns = [c.name for c in contract.columns if c.element == element and c.sql_type == sql_type]
+            by = [link.key for link in contract.subjects if link.kind == self.name]
+            if len(columns) == len(by) == 1:
+                candidates = [Candidate(self.pick(dataset, by[0], None, None), columns[0]), *candidates]
+        return sorted(candidates, key=lambda c: c.pick.dataset != dataset)
+
+    def links(self, contract: Contract, column: str) -> tuple[str, ...]:
+        """The kinds of subject that a column names."""
+        return tuple(dict.fromkeys(link.kind for link in contract.subjects if link.key == column))
 
     def candidate(self, path: str, source: str | dict[str, Any]) -> tuple[Candidate, Column | None]:
         node = {"column": source} if isinstance(source, str) else source
@@ -159,7 +192,17 @@ class _Reader:
             valid_until=node.get("valid_until"),
             filter=node.get("filter"),
             since_latest=node.get("since_latest"),
+            links=self.item_links(contract, columns, branches),
         )
+
+    def item_links(
+        self, contract: Contract | None, columns: tuple[str, ...], branches: tuple[Branch, ...]
+    ) -> dict[str, tuple[str, ...]]:
+        """The values of an item that name subjects; not the column by which the item itself is the subject's."""
+        if contract is None:
+            return {}
+        named = {name: name for name in columns if name not in {b.by for b in branches}} | dict(branches[0].extra)
+        return {name: kinds for name, column in named.items() if (kinds := self.links(contract, column))}
 
     def branches(self, path: str, contract: Contract | None, node: Any) -> tuple[Branch, ...]:
         if not isinstance(node, dict):

@@ -8,6 +8,7 @@ from typing import Any
 
 from ledger.loads import Load
 from ledger.subject_store import StoredFile
+from subjects import packing
 
 Value = str | int | float | bool
 
@@ -60,7 +61,9 @@ class SubjectFile:
     @staticmethod
     def of(stored: StoredFile) -> "SubjectFile":
         """The file as stored, opened."""
-        return SubjectFile(stored.kind, stored.pseudonym, stored.etag, json.loads(stored.body), stored.sources)
+        body = packing.opened(packing.Layout(stored.about.layout), stored.texts, stored.facts)
+        called = stored.named(body.get("called", body["id"]))
+        return SubjectFile(stored.kind, called, stored.etag, body, stored.about.sources)
 
     @property
     def identifier(self) -> str:
@@ -75,12 +78,7 @@ class SubjectFile:
     def held(self, name: str) -> Held | None:
         """What the file holds for a field; None where no source holds it, none is to be preferred, or the kind has no such field."""
         entry = self.body["fields"].get(name)
-        return None if entry is None or entry["value"] is None else self._held(entry)
-
-    def disputed(self, name: str) -> tuple[Held, ...]:
-        """What each source says of a field whose sources disagree while its declaration prefers none of them."""
-        entry = self.body["fields"].get(name)
-        return () if entry is None or entry["value"] is not None else tuple(map(self._held, entry["others"]))
+        return None if entry is None else self._held(entry)
 
     def disputed(self, name: str) -> "tuple[Held, ...]":
         """What each source says of a field whose policy prefers none of them where they differ; empty where there is no dispute."""
@@ -127,6 +125,20 @@ class Item:
         if value is None:
             return None
         return Held(value, self.entry["valid_until"], self.file.provenance(self.entry, dataset, column))
+
+
+def facts_of(load: Load) -> dict[str, Any]:
+    """What a value tells of the load that brought it: run, as_of and the gate's verdict."""
+    moment = as_of(load).astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return {"run": load.run, "as_of": moment, "verdict": verdict(load)}
+
+
+def verdict(load: Load) -> str:
+    """What the gate said of a load: `passed`; `warned` if a rule was broken that only warns; `restored` of a rollback."""
+    said = load.facts.get("verdict") or {}
+    if said.get("outcome") == "rollback":
+        return "restored"
+    return "passed" if all(rule.get("passed", True) for rule in said.get("rules") or ()) else "warned"
 
 
 def as_of(load: Load) -> datetime:

@@ -1,7 +1,11 @@
 """Subject kinds as values: what `subjects.declare` makes of a YAML file and every other module reads instead of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
+
+Conflict = Literal["authority", "newest", "none"]
+"""Whose value stands where sources disagree: the first that holds one, the one read last, or nobody's until they agree."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,18 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Field:
-    """One value of a subject. The first candidate is the authoritative source (数源), the others are fallbacks in order."""
+    """One value of a subject. The first candidate is the authoritative source (数源), the others are fallbacks in order.
+
+    `links` are the kinds of subject that the value names (an employer's credit code: enterprise).
+    """
 
     name: str
     title: str
     title_en: str
     element: str | None
     candidates: tuple[Candidate, ...]
+    conflict: Conflict = "authority"
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,8 @@ class ListOf:
     """A subject's rows of one dataset, newest first by the date column `order`, then by the contract's key.
 
     `valid_until` is a date column; `filter` an SQL predicate; `since_latest` names another list: only rows that are not
-    older than that list's newest stay (open violations are those of the latest inspection).
+    older than that list's newest stay (open violations are those of the latest inspection). `links` tells which values name
+    subjects, and of which kinds (a spouse's ID: person).
     """
 
     name: str
@@ -64,6 +74,7 @@ class ListOf:
     valid_until: str | None = None
     filter: str | None = None
     since_latest: str | None = None
+    links: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -2,10 +2,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from small_city import CONTRACTS, ENTERPRISE, PERSON, declare
+from small_city import CONTRACTS, ENTERPRISE, PERSON, City, declare
+from town import Town
 
-from ledger.database import Database, ledger_tables, subject_tables
-from ledger.subject_store import SubjectKey, SubjectStore
 from subjects import declare as declaring
 from subjects.kinds import Kind
 
@@ -17,21 +16,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Kind]:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Database]:
-    db = Database(f"sqlite:///{tmp_path / 'ledger.db'}", ledger_tables)
-    db.create()
-    yield db
-    db.dispose()
-
-
-@pytest.fixture
-def subject_db(tmp_path: Path) -> Iterator[Database]:
-    db = Database(f"sqlite:///{tmp_path / 'subjects.db'}", subject_tables)
-    db.create()
-    yield db
-    db.dispose()
-
-
-@pytest.fixture
-def store(subject_db: Database) -> SubjectStore:
-    return SubjectStore(subject_db, SubjectKey("k1", b"k" * 32))
+def town(tmp_path: Path, kinds: dict[str, Kind]) -> Iterator[Town]:
+    made = Town(tmp_path, City(), kinds)
+    yield made
+    made.close()

@@ -138,8 +138,9 @@ class City:
                 self.rows.setdefault(dataset, []).append((load, self.seq, op, {**blank, **row}))
         return load
 
-    def latest(self) -> dict[str, int]:
-        return dict(self.numbers)
+    def latest(self) -> dict[str, Load]:
+        """Each dataset's newest load."""
+        return {load.dataset: load for load in self.loads() if load.load == self.numbers[load.dataset]}
 
     def loads(self) -> list[Load]:
         return [
@@ -258,6 +259,7 @@ def reference(city: City, person: str) -> dict[str, Any] | None:
             "birth_date": survive([("residents", "birth_date", None)]),
             "base_amount": survive([("permits#2", "fee", "valid_to")]),
         },
+        "disputed": {},
         "lists": {
             "permits": [entry("permits", r, {n: n for n in ("permit_no", "kind", "valid_to")}, "valid_to") for r in permits],
             "marriages": [
@@ -284,7 +286,7 @@ def reference(city: City, person: str) -> dict[str, Any] | None:
 
 def _load(dataset: str, load: int) -> dict[str, Any]:
     as_of = (DAY0 + timedelta(days=load)).isoformat().replace("+00:00", "Z")
-    return {"load": load, "run": f"run-{dataset}-{load}", "as_of": as_of}
+    return {"load": load, "run": f"run-{dataset}-{load}", "as_of": as_of, "verdict": "passed"}
 
 
 def _plain(value: Any) -> Any:

@@ -16,7 +16,7 @@ def permit(number: str, person: str | None, days: int, kind: str = "a") -> dict[
 
 
 def found(city: City, kinds: dict[str, Kind], days: int = 30) -> list[Due]:
-    return due(kinds, CONTRACTS, city.histories(), city.latest(), today=TODAY, within_days=days)
+    return due(kinds, CONTRACTS, city.histories(), dict(city.numbers), today=TODAY, within_days=days)
 
 
 @pytest.fixture

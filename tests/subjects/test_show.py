@@ -4,30 +4,22 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from small_city import ANN, BOB, CONTRACTS, DAY0, City
+from small_city import ANN, BOB, CONTRACTS
+from town import Town
 
-from ledger.database import Database
-from ledger.subject_store import SubjectStore
-from subjects import build
-from subjects.build import Room, Sources
 from subjects.file import SubjectFile
 from subjects.kinds import Kind
 from subjects.show import render
 
 
 @pytest.fixture
-def file(kinds: dict[str, Kind], ledger: Database, store: SubjectStore) -> SubjectFile:
-    city = City()
-    city.publish("residents", [{"citizen_id": ANN, "name": "安某某", "birth_date": date(1990, 1, 1)}])
+def file(town: Town) -> SubjectFile:
+    town.city.publish("residents", [{"citizen_id": ANN, "name": "安某某", "birth_date": date(1990, 1, 1)}])
     permit = {"permit_no": "P1", "citizen_id": ANN, "name": "安某人", "kind": "a", "valid_to": date(2027, 1, 1)}
-    city.publish("permits", [{**permit, "fee": Decimal("9.00")}])
-    city.publish("marriages", [{"cert_no": "M1", "wife_id": ANN, "husband_id": BOB, "husband_name": "白某某"}])
-    for work in build.plan(ledger, store, kinds, CONTRACTS, city.latest(), DAY0):
-        sources = Sources(kinds, CONTRACTS, city.histories(), city.loads())
-        build.build(work, sources, ledger, store, DAY0, room=Room(None, 200, 1))
-    stored = store.get("person", ANN)
-    assert stored is not None
-    return SubjectFile.of(stored)
+    town.city.publish("permits", [{**permit, "fee": Decimal("9.00")}])
+    town.city.publish("marriages", [{"cert_no": "M1", "wife_id": ANN, "husband_id": BOB, "husband_name": "白某某"}])
+    town.run()
+    return town.file(ANN)
 
 
 def test_a_file_is_masked_unless_asked_otherwise(file: SubjectFile, kinds: dict[str, Kind]) -> None:

@@ -1,5 +1,6 @@
 """The same files from a lake on disk as from tables in memory, built in steps of touched subjects."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -7,14 +8,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from small_city import ANN, BOB, CONTRACTS, DAY0, EVE, City, reference
+from town import KEYS, ROOM, Town
 
 from lake.history import History, Load, arrow_schema
-from ledger.database import Database
-from ledger.subject_store import SubjectStore
-from subjects import build, histories
-from subjects.build import Room, Sources
-from subjects.file import SubjectFile
-from subjects.kinds import Kind
+from subjects import histories
+from subjects.past import file_as_of
+
+PEOPLE = (ANN, BOB, EVE)
 
 
 def land(lake: Path, city: City, dataset: str) -> None:
@@ -35,10 +35,8 @@ def land(lake: Path, city: City, dataset: str) -> None:
     history.commit(facts, file if rows else None, contract)
 
 
-def test_files_from_the_lake_equal_the_reference_day_after_day(
-    tmp_path: Path, kinds: dict[str, Kind], ledger: Database, store: SubjectStore
-) -> None:
-    city, lake = City(), tmp_path / "lake"
+def test_files_from_the_lake_equal_the_reference_day_after_day(town: Town) -> None:
+    city, lake = town.city, town.lake
     permit = {"permit_no": "P1", "name": "安某某", "kind": "a", "valid_to": date(2027, 1, 1), "fee": Decimal("9.50")}
     marriage = {"cert_no": "M1", "husband_id": BOB, "husband_name": "白某", "wife_id": ANN, "wife_name": "安某"}
     days = [
@@ -48,18 +46,21 @@ def test_files_from_the_lake_equal_the_reference_day_after_day(
         [("residents", [{"citizen_id": BOB, "name": "白新"}], [{"citizen_id": ANN}]), ("marriages", [], [marriage])],
         [("permits", [], [{**permit, "citizen_id": EVE}])],
     ]
-    written = []
+    written, then = [], []
     for day in days:
         for dataset, upserts, deletes in day:
             city.publish(dataset, upserts, deletes)
             land(lake, city, dataset)
-        sources = Sources(kinds, CONTRACTS, histories.of_lake(lake), city.loads())
-        for work in build.plan(ledger, store, kinds, CONTRACTS, city.latest(), DAY0):
-            built = build.build(work, sources, ledger, store, DAY0, room=Room(tmp_path, 200, 1))
+        sources = replace(town.sources(), histories=histories.of_lake(lake))
+        for work in town.plan():
+            built = town.do(work, sources)
             written.append((built.kind, built.written, built.removed))
-        for person in (ANN, BOB, EVE):
-            stored = store.get("person", person)
-            assert (None if stored is None else SubjectFile.of(stored).body) == reference(city, person)
+        then.append((dict(city.numbers), [reference(city, person) for person in PEOPLE]))
+        assert [town.body(person) for person in PEOPLE] == then[-1][1]
     assert written == [
         ("person", 2, 0), ("person", 2, 0), ("enterprise", 0, 0), ("person", 2, 0), ("person", 1, 1), ("person", 0, 1)
     ]  # fmt: skip
+    for loads, bodies in then:
+        upto = {dataset: loads.get(dataset, 0) for dataset in CONTRACTS}
+        past = [file_as_of("person", person, sources, upto, 0, KEYS, ROOM) for person in PEOPLE]
+        assert [file and file.body for file in past] == bodies, "any past file can be built again"

@@ -1,0 +1,165 @@
+"""A subject file as the online store keeps it, and back: a JSON array of cells for each class of sensitivity.
+
+1. `Layout` says which cells there are, in which class's array each stands, and what they mean. It is stored once a build, so a file holds
+   values and load numbers alone: a third of the bytes, and nothing to compress.
+2. `sections` is the SQL that packs rows of the lake's files; DuckDB does it beside the thread that encrypts.
+3. `opened` makes the canonical file of the arrays: what readers see, what two builds are compared by.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.contract import Contract
+from subjects.kinds import Kind
+from subjects.layout import load_name, plain
+from subjects.statement import json_value, quote
+
+CLASSES = ("L2", "L3", "L4")
+"""Classes that have a key of their own. What is public (L1) goes with L2: which companies a store tells of is nobody's business either."""
+Facts = Mapping[tuple[str, int], Mapping[str, Any]]
+"""Of each (dataset, load): run, as_of, verdict."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The cells of a kind's files, as plain JSON values, so that it travels with them."""
+
+    value: Mapping[str, Any]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that the kind's values are of; the first also holds the load numbers."""
+        return tuple(self.value["classes"])
+
+
+def layout(kind: Kind, contracts: Mapping[str, Contract]) -> Layout:
+    """The layout of a kind's files."""
+    fields = [
+        {
+            "name": f.name,
+            "class": max(_class(contracts[c.pick.dataset], c.column) for c in f.candidates),
+            "sources": [[c.pick.name, c.column] for c in f.candidates],
+        }
+        for f in kind.fields
+    ]
+    lists = [
+        {
+            "name": x.name,
+            "dataset": x.dataset,
+            "names": list(x.names),
+            "classes": [_class(contracts[x.dataset], x.source(n)) for n in x.names],
+        }
+        for x in kind.lists
+    ]
+    identity = max((_class(contracts[dataset], by) for dataset, by in kind.links), default=CLASSES[-1])
+    used = {"L2", identity, *(f["class"] for f in fields), *(c for x in lists for c in x["classes"])}
+    return Layout(
+        {
+            "kind": kind.name,
+            "identity": identity,
+            "classes": [c for c in CLASSES if c in used],
+            "picks": [[p.name, p.dataset] for p in kind.picks],
+            "fields": fields,
+            "lists": lists,
+            "datasets": {d: _described(contracts[d]) for d in kind.datasets},
+        }
+    )
+
+
+def sections(kind: Kind, contracts: Mapping[str, Contract], made: Layout) -> list[str]:
+    """One SQL expression over a file's row for each class: its JSON array as text."""
+    cells: dict[str, list[str]] = {c: [] for c in made.classes}
+    cells[made.value["identity"]] += ["_id", "_former", "_called"]
+    cells["L2"] += [quote(load_name(p.name)) for p in kind.picks]
+    for field, cell in zip(kind.fields, made.value["fields"], strict=True):
+        column = contracts[field.candidates[0].pick.dataset].column(field.candidates[0].column)
+        cells[cell["class"]].append(_field(field.name, lambda x, c=column: json_value(c, x), alone=plain(field)))
+    for item, cell in zip(kind.lists, made.value["lists"], strict=True):
+        for name in made.classes:
+            wanted = [n for n, c in zip(item.names, cell["classes"], strict=True) if c == name]
+            values = [json_value(contracts[item.dataset].column(item.source(n)), f"x.{quote(n)}") for n in wanted]
+            own = ["x._load", "x._until"] if name == "L2" else []
+            if own or values:
+                cells[name].append(
+                    f"list_transform({quote(item.name)}, lambda x: json_array({', '.join([*own, *values])}))"
+                )
+    return [f"CAST(json_array({', '.join(cells[c])}) AS VARCHAR)" for c in made.classes]
+
+
+def opened(made: Layout, arrays: Mapping[str, bytes], facts: Facts) -> dict[str, Any]:
+    """The canonical file of a subject from its arrays, by class."""
+    value = made.value
+    cells = {name: iter(json.loads(text)) for name, text in arrays.items()}
+    identifier, former, called = (next(cells[value["identity"]]) for _ in range(3))
+    loads = [next(cells["L2"]) for _ in value["picks"]]
+    sources = {
+        name: None if load is None else {"dataset": dataset, "load": load, **facts[dataset, load]}
+        for (name, dataset), load in zip(value["picks"], loads, strict=True)
+    }
+    fields, disputed = {}, {}
+    for field in value["fields"]:
+        cell = next(cells[field["class"]])
+        fields[field["name"]] = _survivor(field["sources"], cell)
+        if isinstance(cell, list) and cell[0] is None and cell[3]:
+            disputed[field["name"]] = [_other(field["sources"], other) for other in cell[3]]
+    lists = {item["name"]: list(_items(item, made.classes, cells, facts)) for item in value["lists"]}
+    known = {"former": former, "called": called or identifier} if former else {}
+    return {
+        "kind": value["kind"], "id": identifier, **known, "fields": fields, "disputed": disputed, "lists": lists,
+        "datasets": value["datasets"], "sources": sources,
+    }  # fmt: skip
+
+
+def identifier_of(made: Mapping[str, Any], texts: Mapping[str, bytes]) -> str:
+    """Whose file it is, from its layout and its arrays."""
+    return str(json.loads(texts[made["identity"]])[0])
+
+
+def _field(name: str, spelled: Any, *, alone: bool) -> str:
+    value, source, until, others = (quote(f"{prefix}{name}") for prefix in ("", "_from_", "_until_", "_others_"))
+    if alone:
+        return str(spelled(value))
+    other = f'json_array({spelled("o.value")}, o."from", o.until)'
+    whole = f"json_array({spelled(value)}, {source}, {until}, list_transform({others}, lambda o: {other}))"
+    return f"CASE WHEN {source} = 0 AND {until} IS NULL AND {others} IS NULL THEN to_json({spelled(value)}) ELSE {whole} END"
+
+
+def _survivor(sources: Sequence[Sequence[str]], cell: Any) -> dict[str, Any] | None:
+    if not isinstance(cell, list):
+        cell = [cell, 0, None, None]
+    if cell[0] is None:
+        return None
+    others = [_other(sources, other) for other in cell[3] or ()]
+    return {**_other(sources, cell), "conflict": bool(others), "others": others}
+
+
+def _other(sources: Sequence[Sequence[str]], cell: Sequence[Any]) -> dict[str, Any]:
+    pick, column = sources[cell[1]]
+    return {"value": cell[0], "source": pick, "column": column, "valid_until": cell[2]}
+
+
+def _items(
+    item: Mapping[str, Any], classes: Sequence[str], cells: Mapping[str, Iterator[Any]], facts: Facts
+) -> Iterator[dict[str, Any]]:
+    held = [c for c in classes if c == "L2" or c in item["classes"]]
+    for parts in zip(*(next(cells[c]) or () for c in held), strict=True):
+        load, until = parts[0][0], parts[0][1]
+        values = {c: iter(part[2:] if c == "L2" else part) for c, part in zip(held, parts, strict=True)}
+        yield {
+            "values": {name: next(values[c]) for name, c in zip(item["names"], item["classes"], strict=True)},
+            "valid_until": until,
+            "load": load,
+            **facts[item["dataset"], load],
+        }
+
+
+def _class(contract: Contract, column: str) -> str:
+    return max(contract.column(column).classification, "L2")
+
+
+def _described(contract: Contract) -> dict[str, str]:
+    return {
+        "title": contract.title, "title_en": contract.title_en, "department": contract.provider, "department_en": contract.provider_en,
+    }  # fmt: skip
