@@ -6,7 +6,7 @@ tell whether somebody acts for it, and answer for a dataset of somebody else as 
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from schemas.errors import NotFound
 AGES = {"0-7": (0, 7), "8-30": (8, 30), "31-90": (31, 90), "91+": (91, 10**6)}
 """Age buckets in days."""
 _MEMORY_MB = 512
+_CODES = 12
 _DAYS = "greatest(date_diff('second', first_seen, {}::TIMESTAMPTZ) // 86400, 0)"
 _UNKNOWN = Words(
     "规则已变更", "the rule is no longer in force",
@@ -147,8 +148,8 @@ def told(hub: Hub, contract: Contract, *, rule: str | None = None, limit: int | 
 
 
 def known_rules(hub: Hub, contract: Contract) -> dict[str, Rule]:
-    """The contract's rules by id."""
-    return {rule.id: rule for rule in rules(contract, today=hub.today())}
+    """The contract's rules by id; those about a coded column tell the department's own codes, which are what it can write."""
+    return {rule.id: _hinted(contract, rule) for rule in rules(contract, today=hub.today())}
 
 
 def explained(known: dict[str, Rule], reasons: tuple[str, ...], *, held: bool = False) -> list[dict[str, str]]:
@@ -163,6 +164,18 @@ def masked(key: str | None) -> str:
     text = (key or "").strip('[]"')
     shown = 2 if len(text) >= 8 else 0  # a short key would be told by its ends
     return f"{text[:shown]}***{text[len(text) - shown :]}" if text else "(no key)"
+
+
+def _hinted(contract: Contract, rule: Rule) -> Rule:
+    codes = contract.column(rule.columns[0]).codes if rule.kind in ("enum", "code") and len(rule.columns) == 1 else None
+    if not codes:
+        return rule
+    shown = ", ".join([*codes][:_CODES]) + (" …" if len(codes) > _CODES else "")
+    words = rule.words
+    return replace(
+        rule,
+        words=replace(words, fix_zh=f"{words.fix_zh},可填: {shown}", fix_en=f"{words.fix_en}; you can write: {shown}"),
+    )
 
 
 def _by_rule(hub: Hub, con: Any, contract: Contract) -> list[dict[str, Any]]:

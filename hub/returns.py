@@ -119,11 +119,14 @@ def _publish(
     before = amending.head_of(hub, contract).rows
     found = changes.find(con, hub.lake, contract, rows, load=run.load, run=run.run, rows_before=before)
     crash.point("append.written")
-    quarantine.record(
+    moved = quarantine.record(
         con, hub.lake, contract, rows.passes.with_name("rejects.parquet"), rows.keys, run=run.run, landing=run.landing,
         rules=version(contract), held=False, complete=False, at=hub.clock().isoformat(),
         answered=answered(hub.lake, run.dataset, run.run, work_folder(hub, run), wrong),
     )  # fmt: skip
+    if not found.changed and not moved:  # nothing was corrected
+        runs.close(hub.ledger, run.run, "dry", now=hub.clock())
+        return
     amending.publish(hub, run, contract, found, kind="upload", verdict=verdict.to_json(), counts=asdict(verdict.counts))
 
 

@@ -106,8 +106,33 @@ LABELS = {
     "unexpected": "不合格",
     "trend": "走势",
     "day": "日期",
+    "no": "编号",
+    "since": "首次发现",
+    "days": "天数",
+    "ages": "时长分布",
+    "department": "部门",
+    "left": "去向",
+    "why": "原因",
+    "fix": "怎样更正",
+    "receipt": "回执",
+    "accepted": "已接收",
+    "wrong": "仍有问题",
+    "unknown": "无此编号",
+    "corrected": "已更正",
+    "waived": "已豁免",
+    "still": "仍不合格",
+    "lost": "无法重判",
+    "not accepted": "未接收",
+    "form": "格式",
+    "encoding": "编码",
+    "at": "时间",
+    "key": "主键",
+    "row": "行号",
+    "file": "文件",
+    "bytes": "字节",
 }
 _PHASES = frozenset({"published", "held", "failed", "superseded", "dry", "claimed", "landed", "judged"})
+_OUTCOMES = frozenset({"accepted", "wrong", "superseded", "held", "unknown"})
 
 
 def language(setting: str) -> str:
@@ -129,4 +154,5 @@ def label(name: str, tongue: str) -> str:
 
 def value(name: str, shown: str, tongue: str) -> str:
     """A value in the language of the reader, where it is one of the hub's own words."""
-    return LABELS.get(shown, shown) if tongue == "zh" and name == "phase" and shown in _PHASES else shown
+    own = _PHASES if name == "phase" else _OUTCOMES if name == "outcome" else frozenset[str]()
+    return LABELS.get(shown, shown) if tongue == "zh" and shown in own else shown

@@ -55,7 +55,7 @@ def write_book(file: BinaryIO, title: str, header: Sequence[str], lines: Iterabl
     first = list(islice(rest, _SAMPLED))
     _set_widths(sheet, header, first)
     look = _Look(sheet)
-    sheet.append([look.cell(name, "head") for name in header])
+    sheet.append([look.cell(name, "our head" if name in OWN else "head") for name in header])
     for line in chain(first, rest):
         sheet.append([look.cell(text, _style(place, line)) for place, text in enumerate(line.cells)])
     _write_guide(book, title)
@@ -74,9 +74,9 @@ class _Look:
 
         self._sheet = sheet
         top, wrapped = Alignment(vertical="top"), Alignment(vertical="top", wrap_text=True)
-        grey, yellow = PatternFill("solid", fgColor="D9E1F2"), PatternFill("solid", fgColor="FFEB9C")
+        grey, blue, yellow = (PatternFill("solid", fgColor=colour) for colour in ("EDEDED", "D9E1F2", "FFEB9C"))
         self._styles: dict[str, tuple[Alignment, PatternFill | None, Font | None]] = {
-            "head": (wrapped, grey, Font(bold=True)), "own": (wrapped, None, Font(color="595959")),
+            "our head": (wrapped, grey, Font(bold=True)), "head": (wrapped, blue, Font(bold=True)), "own": (wrapped, None, Font(color="595959")),
             "faulty": (top, yellow, Font(bold=True)), "plain": (top, None, None),
         }  # fmt: skip
 

@@ -92,8 +92,10 @@ def record(
     at: str,
     again_from: int | None = None,
     answered: Path | None = None,
-) -> None:
-    """Commit what this run opens and closes; of a run that has done so already, what it judges otherwise now. A held run closes nothing.
+) -> bool:
+    """Commit what this run opens and closes; of a run that has done so already, what it judges otherwise now. Tell whether there is anything.
+
+    A held run closes nothing.
 
     `keys` are the keys delivered (None: none are told by key). `again_from` is the first landing that was judged again: what it and later ones
     opened closes too, unless it stands in `rejects`. `answered` (`_seq`, `state`) names rows that this run settles itself.
@@ -117,7 +119,7 @@ def record(
     _fill_moves(
         con, lake, contract.dataset, rejects, run=run, landing=landing, rules=rules, closing=closing, gone=gone, held=held, at=at
     )  # fmt: skip
-    _commit_moves(con, lake, contract.dataset, run, landing, "held" if held else "published")
+    return bool(_commit_moves(con, lake, contract.dataset, run, landing, "held" if held else "published"))
 
 
 def decide(
@@ -186,14 +188,14 @@ def _stamp(run: str, landing: int, at: str) -> str:
 def _commit_moves(
     con: duckdb.DuckDBPyConnection, lake: Path, dataset: str, run: str, landing: int, outcome: str
 ) -> int:
-    """Commit temp table `moves`, unless it is empty and nothing needs saying; returns its rows."""
+    """Commit temp table `moves`, unless it is empty and nothing needs saying; returns its rows, or those of a killed try of this run."""
     found = con.execute("SELECT count(*) FROM moves").fetchone()
     moves, done = int(found[0]) if found else 0, commits(lake, dataset)
     path = folder(lake, dataset)
     if not moves and outcome == done.get(run, {"outcome": "published"})["outcome"]:
         if run in done:  # by a try that was killed, perhaps before the disk had it
             sync_log(path / "_delta_log")
-        return 0
+        return int(run in done)
     _commit(path, moves, {"run": run, "landing": landing, "outcome": outcome}, con)
     crash.point("publish.quarantine-committed")
     return moves

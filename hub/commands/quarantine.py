@@ -81,7 +81,8 @@ def export(
             to.chmod(0o600)
             while block := file.read(1 << 20):
                 target.write(block)
-    told = {"file": str(to), **asdict(receipt)}
+    facts = asdict(receipt)
+    told = {"receipt": facts.pop("id"), "file": str(to), **facts}
     output(as_json).record(told if as_json else {k: v for k, v in told.items() if v not in ("", {}, 0) or k == "rows"})
 
 

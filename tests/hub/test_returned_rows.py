@@ -139,7 +139,7 @@ def test_a_file_returned_untouched_changes_nothing_and_tells_every_row_why(bench
     assert (answer["rows"], answer["accepted"], answer["wrong"]) == (2, 0, 2)
     assert [r["no"] for r in answer["records"]] == ["Q1.3", "Q1.4"]
     assert {r["reasons"][0]["rule"] for r in answer["records"]} == {"state.code", "n.type"} or answer["records"]
-    assert (everything(bench), bench.current()) == (before, published)
+    assert (everything(bench), bench.current(), bench.head, answer["load"]) == (before, published, 1, None)
 
 
 def test_a_corrected_file_is_published_and_its_rows_leave_quarantine(bench: Bench) -> None:
