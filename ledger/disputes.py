@@ -22,6 +22,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
+    delete,
     func,
     insert,
     select,
@@ -173,6 +174,12 @@ def waiting(db: Database, client: str) -> int:
     with db.read() as connection:
         query = select(func.count()).select_from(disputes).where(c.client == client, c.state.in_(OPEN))
         return int(connection.execute(query).scalar_one())
+
+
+def remove(db: Database, ids: Collection[str]) -> None:
+    """Delete tickets; for the erasure of whom they are about alone."""
+    with db.write() as connection:
+        connection.execute(delete(disputes).where(disputes.c.id.in_(ids)))
 
 
 def _one(connection: Connection, which: ColumnElement[bool], dispute_id: str) -> Dispute:

@@ -88,9 +88,9 @@ def hub_at(home: Path, **settings: Any) -> Hub:
 
 
 @contextmanager
-def city(home: Path, residents: int = 600) -> Iterator[City]:
+def city(home: Path, residents: int = 600, **settings: Any) -> Iterator[City]:
     """A generated city with its contracts applied; the insurance service listens on a port of its own."""
-    hub = hub_at(home)
+    hub = hub_at(home, **settings)
     generate(hub.settings.drops, Plan(residents, residents * 15 // 100, 7, TODAY), 0)
     server = rest_server.serve(rest_server.Accounts(hub.settings.drops, TOKEN, throttle=0), port=0)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

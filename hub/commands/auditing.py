@@ -1,4 +1,4 @@
-"""hub audit: who used whose data, when, for what; and the proof that nothing of it was changed."""
+"""hub audit, erase: who used whose data, when, for what; the proof that nothing of it was changed; and how somebody is forgotten."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 from access import audit_trail
 from hub import trail
-from hub.commands.common import Json, hub, output
+from hub.commands.common import Json, hub, operator, output
 from ledger import audit as audit_tables
 from schemas.errors import Stop
 
@@ -80,6 +80,28 @@ def keys() -> None:
     output(False).raw("".join(trail.public_keys(hub())))
 
 
+def erase(
+    kind: Annotated[str, typer.Argument(help="the subject's kind: person, enterprise, …; its identifier is asked for")],
+    why: Annotated[str, typer.Option(help="on whose request, under which number; it is written into the audit")],
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask again")] = False,
+    as_json: Json = False,
+) -> None:
+    """Erase a subject from the lake, the subject files, tickets and scratch space. It cannot be undone."""
+    from hub import erasing
+
+    identifier = typer.prompt("identifier", hide_input=True)
+    if not yes:
+        typer.confirm("erase this subject for good?", abort=True)
+    done = erasing.erase(hub(), kind, identifier, by=operator(), why=why)
+    output(as_json).record(done)
+    if done["still named in"]:
+        raise Stop(
+            "some files still name the subject",
+            todo="look at each: what a department delivered is erased at the department",
+        )
+
+
 def add_to(root: typer.Typer) -> None:
     """Hang these commands on the root command."""
     root.add_typer(app, name="audit")
+    root.command()(erase)
