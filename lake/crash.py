@@ -17,7 +17,10 @@ POINTS = (
 )  # fmt: skip
 PUSH_POINTS = ("push.received", "push.before-receipt", "push.after-receipt")
 """Seams of taking in a pushed batch, which no pull passes."""
-SUBJECT_POINTS = ("subjects.planned", "subjects.stored", "subjects.swept", "subjects.marked")
+SUBJECT_POINTS = (
+    "subjects.planned", "subjects.part", "subjects.before-pointer", "subjects.after-pointer",
+    "subjects.begun", "subjects.stored", "subjects.swept", "subjects.finished", "subjects.marked",
+)  # fmt: skip
 """The same for a build of subject files."""
 _passed: Counter[str] = Counter()
 

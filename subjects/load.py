@@ -50,6 +50,7 @@ def load(
             written += files
         if before is not None:
             before.result()
+            crash.point("subjects.stored")
     return Built(work.kind, written, removed)
 
 

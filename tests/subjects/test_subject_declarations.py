@@ -9,6 +9,7 @@ from small_city import CONTRACTS, ENTERPRISE, PERSON, declare
 from schemas.errors import ContractInvalid, SourceMissing
 from subjects import declare as declaring
 from subjects import statement
+from subjects.kinds import Kind
 
 
 def faults(folder: Path, *texts: str) -> tuple[str, ...]:
@@ -80,11 +81,30 @@ def test_a_kind_yields_to_another_that_does_not_yield_itself(tmp_path: Path) -> 
     assert faults(tmp_path / "c", person)[0].startswith("key.yields_to: cannot yield to 'enterprise'")
 
 
-def test_names_with_quotes_stay_inside_their_quotes(tmp_path: Path) -> None:
-    evil = {k: replace(c, title="x'; DROP TABLE loads; --", provider="'") for k, c in CONTRACTS.items()}
-    kinds = declaring.load(declare(tmp_path, PERSON, ENTERPRISE), evil)
-    text = statement.query(kinds["person"], kinds, evil, touched=False)
-    assert "'x''; DROP TABLE loads; --'" in text
+def confirmed(folder: Path, dataset: str) -> list[str]:
+    kinds = declaring.load(declare(folder, PERSON, ENTERPRISE), CONTRACTS, {("person", "DE01002"): dataset})
+    return [f"{c.pick.dataset}.{c.column}" for c in kinds["person"].fields[0].candidates]
+
+
+def test_the_confirmed_source_of_an_element_goes_first_whatever_order_is_declared(tmp_path: Path) -> None:
+    declared = ["residents.name", "permits.name", "marriages.husband_name", "marriages.wife_name"]
+    assert confirmed(tmp_path / "a", "residents") == declared
+    assert confirmed(tmp_path / "b", "permits") == [declared[1], declared[0], *declared[2:]]
+    assert confirmed(tmp_path / "c", "marriages") == [*declared[2:], *declared[:2]]
+    assert confirmed(tmp_path / "d", "accounts") == declared, "a dataset without the element changes nothing"
+
+
+def test_a_confirmed_source_that_was_left_out_is_put_before_the_others(tmp_path: Path) -> None:
+    left_out = PERSON.replace("      - residents.name\n", "").replace("title_en: Name", "title_en: Name\n    element: DE01002")
+    kinds = declaring.load(declare(tmp_path, left_out, ENTERPRISE), CONTRACTS, {("person", "DE01002"): "residents"})
+    first = kinds["person"].fields[0].candidates[0]
+    assert (first.pick.name, first.pick.by, first.column) == ("residents", "citizen_id", "name")
+
+
+def test_values_that_name_subjects_say_of_which_kinds(kinds: dict[str, Kind]) -> None:
+    marriages = kinds["person"].list_of("marriages")
+    assert marriages is not None
+    assert marriages.links == {"spouse_id": ("person",)}
 
 
 def test_the_digest_follows_what_a_file_is_made_of(tmp_path: Path) -> None:
