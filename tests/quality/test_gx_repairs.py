@@ -4,14 +4,17 @@ import importlib
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gate_builders import contract, judged
 
 from quality import gx_repairs, judge
-from schemas.contract import Column
+from schemas.contract import Check, Column
 from schemas.errors import JudgeFailed
 
 pytestmark = pytest.mark.usefixtures("gx")
@@ -35,6 +38,42 @@ def test_with_one_repair_alone_expectations_raise(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(judge, "repaired", getattr(gx_repairs, kept))
     with pytest.raises(JudgeFailed, match="raised"):
         judged(tmp_path, PATTERNED, ROWS)
+
+
+def test_repeated_values_are_counted_as_great_expectations_counts_them_which_takes_it_a_join(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails once its own way is no longer a join: take repair 3 out then."""
+    check = Check("pair", "duplicateValues", "", {"columns": ["v", "w"]}, severity="warning")
+    made = contract(Column("v", "值", "值", unique=True), Column("w", "值二", "值二"), checks=[check])
+    rows = [("a", "1", "x"), ("b", "1", "x"), ("c", "1", None), ("d", None, "x"), ("e", None, None), ("f", "2", "x")]
+    counts = []
+    for repair in (True, False):
+        asked: list[str] = []
+        with monkeypatch.context() as patched:
+            if not repair:
+                patched.setattr(gx_repairs, "repeated_values", nullcontext)
+            patched.setattr(judge, "_source", _noting(asked))
+            found = judged(tmp_path / str(repair), made, rows)
+        counts.append([found.rule(name).unexpected for name in ("v.unique", "pair")])
+        assert any("_num_rows" in query and "sum(condition)" in query for query in asked) is not repair
+    assert counts == [[3, 2], [3, 2]]
+
+
+def _noting(asked: list[str]) -> Any:
+    """The judge's source, its engine's queries noted."""
+    from sqlalchemy import event
+
+    @contextmanager
+    def source(con: Any, dataset: str) -> Iterator[Any]:
+        with made(con, dataset) as found:
+            event.listen(
+                found.get_execution_engine().engine, "before_cursor_execute", lambda *given: asked.append(given[2])
+            )
+            yield found
+
+    made = judge._source
+    return source
 
 
 def test_everything_is_put_back() -> None:
