@@ -6,7 +6,7 @@
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, tzinfo
 from typing import Any, Literal, cast
 
 from pydantic import TypeAdapter
@@ -87,8 +87,11 @@ class Entry:
 _ADAPTER: TypeAdapter[Entry] = TypeAdapter(Entry)
 
 
-def entry(contract: Contract, measured: Measured) -> Entry:
-    """The entry of a contract with what its runs measured; related resources and consumers are for the catalog to add."""
+def entry(contract: Contract, measured: Measured, zone: tzinfo = UTC) -> Entry:
+    """The entry of a contract with what its runs measured; related resources and consumers are for the catalog to add.
+
+    `zone` is the city's, in which days begin.
+    """
     return Entry(
         dataset=contract.dataset,
         code=contract.resource_code,
@@ -108,7 +111,7 @@ def entry(contract: Contract, measured: Measured) -> Entry:
         cycle=contract.cycle,
         cycle_hours=contract.cycle_hours,
         latency_hours=contract.latency_hours,
-        published_on=measured.published_at.date() if measured.published_at else None,
+        published_on=measured.published_at.astimezone(zone).date() if measured.published_at else None,
         related=(),
         version=contract.version,
         state=state_of(contract),

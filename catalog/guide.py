@@ -83,7 +83,7 @@ def metadata(entry: Entry) -> tuple[Metadatum, ...]:
     items = len(entry.items)
     published = entry.published_on.isoformat() if entry.published_on else ""
     return (
-        _line("class", "信息资源分类", "Resource class", CLASSES.get(entry.code[:1], NOT_STATED)),
+        _line("class", "信息资源分类", "Resource class", _class(entry.code)),
         _line("title", "信息资源名称", "Resource title", Words(entry.title, entry.title_en or entry.title)),
         _line("code", "信息资源代码", "Resource code", _same(entry.code)),
         _line("provider", "信息资源提供方", "Provider", Words(entry.provider, entry.provider_en or entry.provider)),
@@ -99,6 +99,14 @@ def metadata(entry: Entry) -> tuple[Metadatum, ...]:
         _line("published_on", "发布日期", "Date published", _same(published), NOT_YET),
         _line("related", "关联资源代码", "Related resources", _same(", ".join(entry.related)), NONE),
     )
+
+
+def _class(code: str) -> Words:
+    """The class with item and detail, as the code has them (类 1 digit, 项 2, 目 3, 细目 the rest)."""
+    known = CLASSES.get(code[:1], NOT_STATED)
+    item, detail, finer = code[1:3], code[3:6], code.partition("/")[0][6:]
+    zh, en = (f" · 细目 {finer}", f" · subdetail {finer}") if finer else ("", "")
+    return Words(f"{known.zh} · 项 {item} · 目 {detail}{zh}", f"{known.en} · item {item} · detail {detail}{en}")
 
 
 def _open(entry: Entry) -> Words:
@@ -144,6 +152,6 @@ RULES = {
 def rule_words(rule: RuleResult, entry: Entry) -> Words:
     """What a rule checks, with the item's title where it has one; a contract's own rule goes by its id."""
     code = rule.id.rpartition(".")[2]
-    meaning = RULES.get(code, _same(code))
+    meaning = RULES.get(code) or (Words(rule.zh, rule.en) if rule.zh else _same(code))
     title = next((item.title for item in entry.items if item.name == rule.column), "")
     return Words(f"{title} · {meaning.zh}" if title else meaning.zh, f"{title} · {meaning.en}" if title else meaning.en)

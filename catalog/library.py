@@ -249,7 +249,7 @@ class Catalog:
         found, newest = contracts.applied(self.ledger, names), loads.latest(self.ledger, names)
         conditions = loads.conditions(self.ledger, names)
         several = [
-            entries.entry(found[n], measure(found[n], newest.get(n), now, conditions.get(n)))
+            entries.entry(found[n], measure(found[n], newest.get(n), now, conditions.get(n)), self._zone)
             for n in names
             if n in found
         ]

@@ -17,7 +17,7 @@ _GRACE = 1.1
 
 @dataclass(frozen=True)
 class RuleResult:
-    """How one rule fared: rows it looked at and rows that broke it."""
+    """How one rule fared: rows it looked at and rows that broke it; `zh` and `en` say what it checks, where the verdict does."""
 
     id: str
     column: str
@@ -25,6 +25,8 @@ class RuleResult:
     dimension: str
     checked: int
     unexpected: int
+    zh: str = ""
+    en: str = ""
 
     @property
     def pass_rate(self) -> float | None:
@@ -111,6 +113,8 @@ def quality(load: Load) -> Quality:
             dimension=str(rule.get("dimension") or ""),
             checked=int(rule.get("checked") or 0),
             unexpected=int(rule.get("unexpected") or 0),
+            zh=str(rule.get("zh") or ""),
+            en=str(rule.get("en") or ""),
         )
         for rule in _rules(load.facts)
     )

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from catalog.lineage import Box, Flow, Port, Stage
 
-WIDE, GAP, ROW, HEAD, SPACE = 232, 84, 26, 54, 22
+WIDE, GAP, ROW, HEAD, SPACE = 210, 44, 26, 54, 22
 STAGES: tuple[Stage, ...] = ("source", "dataset", "subject", "form")
-_FITS = 28
+_FITS = 26
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def cut(text: str) -> str:
     """The text, or so much of it as fits a row; Chinese is twice as wide.
 
     >>> cut("姓名"), cut("x" * 40)
-    ('姓名', 'xxxxxxxxxxxxxxxxxxxxxxxxxxx…')
+    ('姓名', 'xxxxxxxxxxxxxxxxxxxxxxxxx…')
     """
     room, kept = _FITS, ""
     for character in text:

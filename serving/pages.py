@@ -96,7 +96,10 @@ def element(request: Request, element: str) -> HTMLResponse:
     known = ELEMENTS.get(element.upper())
     if known is None:
         raise NotFound("there is no such data element", todo="follow a link from a resource's items")
-    return page(request, "element.html", element=known, holders=services_of(request).catalog.holders(known.id))
+    services = services_of(request)
+    return page(
+        request, "element.html", element=known, holders=services.catalog.holders(known.id), kinds=services.kinds()
+    )
 
 
 @router.get("/departments")
@@ -112,4 +115,6 @@ def department(request: Request, code: str) -> HTMLResponse:
     found = services.catalog.department(code)
     if found is None:
         raise NotFound("there is no such department in the catalog", todo="see the list of departments")
-    return page(request, "department.html", lists=found, now=services.clock(), elements=ELEMENTS)
+    return page(
+        request, "department.html", lists=found, now=services.clock(), elements=ELEMENTS, kinds=services.kinds()
+    )

@@ -53,6 +53,7 @@ WORDS = {
     "classification": Words("敏感级别", "Sensitivity"),
     "score": Words("质量得分", "Quality score"),
     "score_more": Words("质量报告", "Scorecard"),
+    "rules_kept": Words("另有 {count} 条规则全部通过", "{count} more rules that every row kept"),
     "lineage_heading": Words("数据血缘", "Lineage"),
     "lineage_lead": Words(
         "每个字段从哪里来、到哪里去：来源表、数据集、一人一档（一企一档）、表单。",

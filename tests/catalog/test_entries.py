@@ -94,7 +94,7 @@ def test_the_guides_core_metadata_is_complete_and_in_both_languages(
         "信息资源分类", "信息资源名称", "信息资源代码", "信息资源提供方", "提供方代码", "信息资源摘要", "信息资源格式", "信息项信息",
         "共享类型", "共享条件", "共享方式", "开放属性", "更新周期", "发布日期", "关联资源代码",
     ]  # fmt: skip
-    assert lines["class"].value["zh"] == "部门信息资源"
+    assert lines["class"].value["zh"] == "部门信息资源 · 项 01 · 目 001"
     assert (lines["share_type"].value["zh"], lines["share_type"].value["en"]) == (
         "有条件共享",
         "Shared under conditions",

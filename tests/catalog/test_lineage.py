@@ -88,4 +88,4 @@ def test_the_picture_has_a_row_for_every_port_and_a_line_for_every_edge(contract
 
 
 def test_what_nobody_uses_is_drawn_as_idle() -> None:
-    assert cut("统一社会信用代码统一社会信用代码") == "统一社会信用代码统一社会信…"
+    assert cut("统一社会信用代码统一社会信用代码") == "统一社会信用代码统一社会…"
