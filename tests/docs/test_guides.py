@@ -92,6 +92,14 @@ def test_the_department_sees_two_rows_set_aside_and_then_none(shown: dict[str, s
     assert "passed 2, rejected 2" in first
     assert "citizen_id.checksum" in first
     assert "310101190001010039" not in first
+    handed = block(shown, "--to $HUB_HOME/bad.csv")
+    assert "※原因 Reason,※怎样更正 How to fix" in handed
+    assert "you can write: 有效, 终止" in handed
+    half, rest = block(shown, "$HUB_HOME/better.csv\nhub quarantine upload"), block(shown, "$HUB_HOME/right.csv\n")
+    assert re.search(r"^accepted\s+1$", half, re.MULTILINE)
+    assert "state is none of" in half
+    assert re.search(r"^accepted\s+1$", rest, re.MULTILINE)
+    assert "superseded" in rest
     second = block(shown, "permits_002.csv")
     assert re.search(r"^quarantined\s+0$", second, re.MULTILINE)
     assert "passed 4" in second
