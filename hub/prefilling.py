@@ -82,7 +82,7 @@ def _finder(
     hub: Hub, subject: Callable[[str, str], SubjectFile | None]
 ) -> Callable[[str, str], Awaitable[SubjectFile | None]]:
     """A point read of a local file is quicker than handing it to a thread; a server is asked by a thread, for all who wait at once."""
-    if not hub.subjects.is_sqlite:
+    if hub.settings.personas != "only" and not hub.subjects.is_sqlite:
         return Gather(lambda asked: [subject(*one) for one in asked])
 
     async def find(kind: str, identifier: str) -> SubjectFile | None:

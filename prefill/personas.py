@@ -38,9 +38,10 @@ _STORIES: tuple[tuple[State | None, str, str, str], ...] = (
     (None, "甄百态", "各种状态俱全", "all states in one form"),
 )
 _ALL: tuple[State, ...] = ("fresh", "expired", "conflicting", "not_held", "withheld", "stale", "unavailable")
+_TEXT = "SHILI YANGBEN"
 _BY_READING: Mapping[str, str] = {
     "address": "示例市样板路1号", "org_name": "示例市样板有限公司", "mobile": "13800000000", "phone": "010-88888888",
-    "email": "sample@example.com", "postcode": "100000", "region": "110101", "licence_type": "示例证照", "text": "示例",
+    "email": "sample@example.com", "postcode": "100000", "region": "110101", "licence_type": "示例证照", "text": _TEXT,
 }  # fmt: skip
 
 
@@ -131,14 +132,20 @@ class _Maker:
         return dict(zip(names, cycle(_ALL) if self.story[0] is None else cycle([self.story[0]]), strict=False))
 
     def withheld(self) -> Iterator[str]:
+        """All that the forms take from a source, or of the persona with every state the last of it."""
         for form in self.forms:
-            names = [f.name for f in form.fields if not f.typed]
-            yield from (name for name, state in self.states(names).items() if state == "withheld")
+            if self.story[0] in ("withheld", None):
+                yield from form.bound if self.story[0] else form.bound[-1:]
+
+    def moods(self) -> dict[str, State]:
+        """The state that each source is to be in."""
+        turns: tuple[State, ...] = ("fresh", "stale", "unavailable") if self.story[0] is None else (self.story[0],)
+        return dict(zip(self.kind.datasets, cycle(turns), strict=False))
 
     def value(self, of: Field, state: State, key: str) -> dict[str, Any] | None:
-        if state in ("not_held", "unavailable"):
-            return None
         first = of.candidates[0]
+        if "unavailable" in (state, self.moods()[first.pick.dataset]) or state == "not_held":
+            return None
         column = self.contracts[first.pick.dataset].column(first.column)
         value = self.sample(column, of.element, key)
         said = {
@@ -151,7 +158,7 @@ class _Maker:
         return {**said, "value": value, "conflict": bool(others), "others": others}
 
     def rows(self, of: ListOf, key: str) -> list[dict[str, Any]]:
-        if self.story[0] in ("not_held", "unavailable"):
+        if self.story[0] == "not_held" or self.moods()[of.dataset] == "unavailable":
             return []
         contract = self.contracts[of.dataset]
         columns = {name: contract.column(of.source(name)) for name in of.names}
@@ -172,8 +179,7 @@ class _Maker:
                         yield path.where
 
     def sources(self) -> Iterator[tuple[str, tuple[SourceState, timedelta, timedelta | None]]]:
-        turns = cycle(("fresh", "stale", "unavailable") if self.story[0] is None else (self.story[0],))
-        for dataset, state in zip(self.kind.datasets, turns, strict=False):
+        for dataset, state in self.moods().items():
             contract, late = self.contracts[dataset], state in ("stale", "unavailable")
             down = state == "unavailable" or (late and contract.latency_hours is None)
             source = SourceState(
@@ -194,7 +200,7 @@ class _Maker:
         if known and known.reading == "person_name":
             return self.story[1]
         if column.type == "string":
-            return allowed[0] if allowed else _BY_READING.get(known.reading if known else "text", "示例")
+            return allowed[0] if allowed else _BY_READING.get(known.reading if known else "text", _TEXT)
         return _plain(column)
 
     def other(self, value: Value, column: Column) -> Value:
@@ -212,7 +218,7 @@ class _Maker:
 def _plain(column: Column) -> Value:
     match column.type:
         case "string":
-            return "示例"
+            return _TEXT
         case "integer":
             return 1
         case "number":

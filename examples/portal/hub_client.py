@@ -85,6 +85,10 @@ class HubClient:
         found: Json = self._call("/v1/prefill/verify", body).json()
         return found
 
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._http.close()
+
     def _call(self, path: str, body: Json, headers: Mapping[str, str] | None = None) -> httpx.Response:
         for attempt in (1, 2):
             sent = {**(headers or {}), "Authorization": f"Bearer {self._bearer(renew=attempt == 2)}"}
