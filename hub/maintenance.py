@@ -7,7 +7,7 @@ from hub import deliver, disputes, library, lineage_events, notify, pipeline, pu
 from hub.core import Hub
 from lake import upkeep as lake_upkeep
 from lake.durable import write_atomically
-from ledger import contracts, loads, runs
+from ledger import budgets, contracts, loads, runs
 
 
 def upkeep(hub: Hub) -> dict[str, Any]:
@@ -22,6 +22,7 @@ def upkeep(hub: Hub) -> dict[str, Any]:
     tries = sum(lake_upkeep.clean_history(hub.lake, name, now=hub.clock()) for name in applied)
     pipeline.clear_work(hub)
     late = notify.find_late(hub, applied)
+    budgets.prune(hub.audit, hub.today())
     lineage_events.catch_up(hub)
     return {
         "told": told,
