@@ -24,9 +24,9 @@ from subjects.file import SubjectFile, Value
 from subjects.kinds import Field, Kind, ListOf
 
 PERSON, ENTERPRISE = "DE01001", "DE02001"
+_BIRTH = "DE01006"
 _FACTS = {"load": 1, "run": "persona", "as_of": "2026-01-01T00:00:00Z", "verdict": "passed"}
 _ENDED, _ENDS = "2000-12-31", "2099-12-31"
-_AGES = {"fresh": timedelta(hours=1), "late": timedelta(days=4000)}
 _STORIES: tuple[tuple[State | None, str, str, str], ...] = (
     ("fresh", "甄常新", "一切齐全", "everything is there and current"),
     ("stale", "甄陈旧", "来源逾期未更新", "the sources are late"),
@@ -187,7 +187,8 @@ class _Maker:
                 None if contract.latency_hours is None else timedelta(hours=contract.latency_hours),
                 "failed" if down else "ok", "", None, 1,
             )  # fmt: skip
-            yield dataset, (source, _AGES["late" if late else "fresh"], timedelta(hours=6) if late else None)
+            age = (source.latency or timedelta(days=30)) + timedelta(days=1) if late else timedelta(0)
+            yield dataset, (source, age, timedelta(hours=6) if late else None)
 
     def sample(self, column: Column, element: str | None, key: str) -> Value:
         """A value of the column's meaning."""
@@ -199,6 +200,8 @@ class _Maker:
             return identifier(PERSON if known.reading == "citizen_id" else ENTERPRISE, self.number)
         if known and known.reading == "person_name":
             return self.story[1]
+        if element == _BIRTH and self.kind.key_element == PERSON:
+            return f"{key[6:10]}-{key[10:12]}-{key[12:14]}"
         if column.type == "string":
             return allowed[0] if allowed else _BY_READING.get(known.reading if known else "text", _TEXT)
         return _plain(column)
