@@ -1,5 +1,6 @@
 """What the hub answers without HTTP: the catalog as it is now, a form filled from a file, a link that opens one."""
 
+import logging
 import os
 import threading
 import time
@@ -31,6 +32,7 @@ from schemas.windows import opens
 from subjects.due import Due
 from subjects.file import SubjectFile
 
+_LOG = logging.getLogger("hub.answers")
 LOOK = 1.0
 STALE = 10.0
 States = tuple[Mapping[str, SourceState], dict[Any, Any]]
@@ -73,7 +75,7 @@ class Watched:
     read: Callable[[str], Mapping[str, SourceState]]
     monotonic: Callable[[], float] = time.monotonic
     _held: dict[str, tuple[float, States]] = field(default_factory=dict)
-    _reading: set[str] = field(default_factory=set)
+    _reading: dict[str, threading.Thread] = field(default_factory=dict)
 
     def __call__(self, kind: str) -> States:
         """The states of the kind's sources, and a place to keep what follows from them."""
@@ -91,15 +93,26 @@ class Watched:
 
     def _wake(self, kind: str) -> None:
         if kind not in self._reading:
-            self._reading.add(kind)
-            threading.Thread(target=self._refresh, args=(kind,), name=f"states-{kind}", daemon=True).start()
+            reader = self._reading[kind] = threading.Thread(
+                target=self._read, args=(kind,), name=f"states-{kind}", daemon=True
+            )
+            reader.start()
+
+    def threads(self) -> list[threading.Thread]:
+        """The reads that are under way."""
+        return list(self._reading.values())
+
+    def _read(self, kind: str) -> None:
+        try:
+            self._refresh(kind)
+        except Exception:
+            _LOG.exception("the state of the sources could not be read; the last one goes on to serve")
+        finally:
+            del self._reading[kind]
 
     def _refresh(self, kind: str) -> States:
-        try:
-            began, found = self.monotonic(), (self.read(kind), dict[Any, Any]())
-            self._held[kind] = (began, found)
-        finally:
-            self._reading.discard(kind)
+        began, found = self.monotonic(), (self.read(kind), dict[Any, Any]())
+        self._held[kind] = (began, found)
         return found
 
 
