@@ -83,10 +83,9 @@ def _matching(index: Index, columns: Columns, words: Sequence[str]) -> tuple[Ids
     return _listed(columns, index.match(" AND ".join(_expression(word) for word in words)))
 
 
-def _listed(columns: Columns, rows: Sequence[tuple[int, float]]) -> tuple[Ids, Numbers]:
-    """The listed entries among a match's rows; what the index took in since the columns last looked comes next time."""
-    ids = np.fromiter((id_ for id_, _ in rows), dtype=np.int64, count=len(rows))
-    weights = np.fromiter((weight for _, weight in rows), dtype=np.float64, count=len(rows))
+def _listed(columns: Columns, found: tuple[Ids, Numbers]) -> tuple[Ids, Numbers]:
+    """The listed entries of a match; what the index took in since the columns last looked comes next time."""
+    ids, weights = found
     known = ids < len(columns.cards)
     known[known] = columns.listed(ids[known])
     return ids[known], weights[known]
