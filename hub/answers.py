@@ -105,7 +105,7 @@ class Watched:
     def _read(self, kind: str) -> None:
         try:
             self._refresh(kind)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever keeps the ledger from answering, the last states serve on until they are too old
             _LOG.exception("the state of the sources could not be read; the last one goes on to serve")
         finally:
             del self._reading[kind]

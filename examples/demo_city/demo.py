@@ -207,6 +207,7 @@ def _environment(plan: Plan) -> dict[str, str]:
         "HUB_DECLARATIONS": str(HERE),
         "HUB_API_URL": plan.hub,
         "HUB_DEMO_PORTAL": "true",
+        "HUB_PERSONAS": "beside",
         "DEMO_REST_TOKEN": _kept(home / "rest-token"),
         "AIRFLOW_HOME": str(home / "airflow"),
         "AIRFLOW__API__BASE_URL": plan.airflow,
