@@ -31,7 +31,7 @@ _UNKNOWN = Words(
     "规则已变更", "the rule is no longer in force",
     "请联系数据管理部门重新判定", "ask the data office to judge it again",
 )  # fmt: skip
-_HELD = Words(
+HELD = Words(
     "本批数据整体暂缓发布", "its delivery is held as a whole",
     "请在源系统更正后重新报送", "correct it at the source and deliver everything again",
 )  # fmt: skip
@@ -155,8 +155,13 @@ def known_rules(hub: Hub, contract: Contract) -> dict[str, Rule]:
 def explained(known: dict[str, Rule], reasons: tuple[str, ...], *, held: bool = False) -> list[dict[str, str]]:
     """What is wrong and how to correct it, rule by rule, in both languages."""
     words = [(id_, known[id_].words if id_ in known else _UNKNOWN) for id_ in reasons]
-    words += [("held", _HELD)] if held else []
-    return [{"rule": id_, "zh": w.zh, "en": w.en, "fix_zh": w.fix_zh, "fix_en": w.fix_en} for id_, w in words]
+    words += [("held", HELD)] if held else []
+    return [in_words(id_, w) for id_, w in words]
+
+
+def in_words(name: str, words: Words) -> dict[str, str]:
+    """A rule, or another reason, as JSON."""
+    return {"rule": name, "zh": words.zh, "en": words.en, "fix_zh": words.fix_zh, "fix_en": words.fix_en}
 
 
 def masked(key: str | None) -> str:

@@ -24,7 +24,7 @@ from connectors import Part, Reading
 from connectors.batches import text_batches, text_schema
 from hub import amending, pipeline
 from hub.core import Hub
-from hub.quarantined import explained, known_rules
+from hub.quarantined import HELD, explained, in_words, known_rules
 from hub.sheet import Form, Sheet, number
 from hub.steps import delivered as delivered_as
 from hub.steps import deliveries, work_folder, working
@@ -35,12 +35,25 @@ from lake.history import History
 from lake.session import Connection, session
 from ledger import runs
 from ledger.runs import Run
+from quality.rule import Rule, Words
 from quality.rules import version
 from quality.verdict import Verdict
 from schemas.contract import Contract
 from schemas.errors import Invalid
 
 OUTCOMES = ("accepted", "wrong", "superseded", "held", "unknown")
+_NOT_TAKEN = {
+    "superseded": Words(
+        "该行已另行处理:来源已重新报送,或已由其他文件更正", "it is settled already, by a later delivery or another file",
+        "无需处理", "nothing need be done",
+    ),
+    "held": HELD,
+    "unknown": Words(
+        "没有编号,或编号不存在", "it has no number, or one that was never given",
+        "请在导出的文件中更正,勿改动编号列;新记录请由源系统报送",
+        "correct the exported file and leave its numbers alone; new records come from your system",
+    ),
+}  # fmt: skip
 _ANSWER = "answer.json"
 Record = Callable[[Entry], None]
 
@@ -198,6 +211,14 @@ def _told(hub: Hub, contract: Contract, run: Run) -> dict[str, Any]:
         "receipt": run.run, "dataset": run.dataset, "sha256": run.facts.get("sha256", ""), "load": run.facts.get("load"),
         "rows": len(records), **{o: sum(r["outcome"] == o for r in records) for o in OUTCOMES},
         "records": [
-            {**{k: r[k] for k in ("record", "no", "outcome")}, "reasons": explained(known, tuple(r["rules"]))} for r in records
+            {**{k: r[k] for k in ("record", "no", "outcome")}, "reasons": _why(known, r)} for r in records
         ],
     }  # fmt: skip
+
+
+def _why(known: dict[str, Rule], record: dict[str, Any]) -> list[dict[str, str]]:
+    """The rules that a row breaks, or why it was not taken."""
+    outcome = record["outcome"]
+    if outcome in _NOT_TAKEN:
+        return [in_words(outcome, _NOT_TAKEN[outcome])]
+    return explained(known, tuple(record["rules"]))
