@@ -98,9 +98,10 @@ class Hub:
             write_once(path, secrets.token_hex(32).encode())
         return bytes.fromhex(path.read_text())
 
-    def keys(self, name: str) -> tuple[bytes, ...]:
-        """The key in use, then those that `rotate_key` retired, the newest first."""
-        retired = sorted(self._keys.glob(f"{name}.*.retired"), reverse=True)
+    def keys(self, name: str, *, within: timedelta | None = None) -> tuple[bytes, ...]:
+        """The key in use, then those that `rotate_key` retired (no longer than `within` ago), the newest first."""
+        since = "" if within is None else f"{name}.{self.clock() - within:%Y%m%dT%H%M%S%f}"
+        retired = sorted((p for p in self._keys.glob(f"{name}.*.retired") if p.name >= since), reverse=True)
         return (self.key(name), *(bytes.fromhex(path.read_text()) for path in retired))
 
     def rotate_key(self, name: str, *, keep: timedelta | None) -> None:

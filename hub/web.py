@@ -10,7 +10,7 @@ from typing import Any
 from access.audit import pseudonym
 from access.desk import Desk
 from access.signin import SignIn
-from access.tokens import Tokens
+from access.tokens import LIFETIME, Tokens
 from catalog.library import Uses
 from hub import library, pushes, scorecards, subject_files, trail
 from hub.core import Hub
@@ -31,7 +31,7 @@ def services(hub: Hub) -> Services:
     """Everything the routes call."""
     kinds, forms = subject_files.kinds(hub), every_form(hub)
     prefill = prefilling(hub)
-    tokens = Tokens(partial(hub.keys, "token"), issuer=hub.settings.api_url)
+    tokens = Tokens(partial(hub.keys, "token", within=2 * LIFETIME), issuer=hub.settings.api_url)
     log = trail.open_log(hub, "api")
     desk = Desk(
         hub.ledger, log, tokens, audience=hub.settings.api_url, pairwise_key=hub.key("pairwise"), clock=hub.clock,

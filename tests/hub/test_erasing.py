@@ -62,7 +62,11 @@ def test_an_erased_person_is_in_no_file_and_everybody_else_is_as_before(lived: C
     assert gone in text(before[widow])
     claim = Claim("residents", "portal", column="name", key={"citizen_id": gone}, claimed="另一姓名", citizen=True)
     disputes.open_dispute(hub, claim)
-    assert {Path(f).parts[1] for f in named_in(home, gone) if f.startswith("lake")} >= {"history", "landing", "subjects"}
+    assert {Path(f).parts[1] for f in named_in(home, gone) if f.startswith("lake")} >= {
+        "history",
+        "landing",
+        "subjects",
+    }
 
     done = erasing.erase(hub, "person", gone, by="officer", why=WHY)
 
@@ -88,7 +92,9 @@ def pairs(lived: City) -> list[dict[str, str]]:
     return [{"citizen_id": a, "spouse": b} for x, y in both for a, b in ((x, y), (y, x))]
 
 
-def test_the_erasure_is_in_the_audit_from_its_beginning_and_nothing_else_of_the_subject_is_lost_there(lived: City) -> None:
+def test_the_erasure_is_in_the_audit_from_its_beginning_and_nothing_else_of_the_subject_is_lost_there(
+    lived: City,
+) -> None:
     hub = lived.hub
     gone = next(row["citizen_id"] for row in pairs(lived))
     subject = trail.called(hub, "person", gone)
