@@ -10,9 +10,11 @@ import pytest
 from serving_city import ID, INVITATIONS, City, Http
 
 from access.audit import Entry
+from access.desk import Desk
 from access.invitations import Invitation
 from ledger import audit as audit_store
-from ledger import clients as client_store
+from ledger import grants
+from ledger.budgets import Limits
 from schemas.errors import AuditUnavailable
 from serving import rendering
 from serving.words import WORDS
@@ -203,17 +205,19 @@ def test_the_demo_portal_acts_as_a_client_with_grant_and_audit(city: City) -> No
     assert fill(city, ID)[0] == 200
     last = [json.loads(link.body) for link in audit_store.links(city.audit)][-1]
     assert (last["client"], last["result"]) == ("demo-portal", "answered")
-    (grant,) = client_store.granted(city.ledger, "demo-portal")
-    client_store.withdraw(city.ledger, grant)
+    grants.revoke(city.ledger, "demo-portal-hk_macao_permit_renewal", by="office", why="a test", at=city.clock())
     status, html = fill(city, ID)
     assert (status, "林小满" in html, "不允许" in html) == (403, False, True)
 
 
 def test_without_audit_the_page_shows_no_value(city: City) -> None:
-    def broken(_entry: Entry) -> None:
-        raise AuditUnavailable("no audit")
+    class Broken(Desk):
+        def write(self, _entry: Entry, _limits: Limits | None = None) -> None:
+            raise AuditUnavailable("no audit")
 
-    status, html = fill(city, ID, http=Http(city.with_services(record=broken)))
+    desk = Broken.__new__(Broken)
+    desk.__dict__ = city.services.desk.__dict__
+    status, html = fill(city, ID, http=Http(city.with_services(desk=desk)))
     assert (status, "林小满" in html, "没有提供任何数据" in html) == (503, False, True)
 
 
@@ -293,3 +297,14 @@ def test_an_invitation_that_is_not_ours_opens_nothing(city: City) -> None:
     assert answer.status_code == 422
     assert ID not in answer.text
     assert not list(audit_store.links(city.audit))
+
+
+def test_nested_rows_are_a_table_with_a_state_each(city: City) -> None:
+    opened = city.http.get("/forms/person?lang=en").text
+    proof = re.search(r'name="proof" value="(\w+)"', opened)
+    assert proof
+    page = Page(city.http.post("/forms/person?lang=en", data={"subject": ID, "proof": proof[1]}).text)
+    assert page.open == []
+    assert page.all("table")
+    assert "C90000017" in page.text
+    assert "Expired" in page.text
