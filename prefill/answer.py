@@ -257,7 +257,7 @@ class _Answering:
         """Why the dataset's records may not be the newest; None where they are fresh."""
         if dataset not in self.doubts:
             source = self.world.datasets.get(dataset)
-            self.doubts[dataset] = doubt(dataset, source, self.world.now)
+            self.doubts[dataset] = doubt(dataset, source, self.world.now, _zone(self.world.timezone))
         return self.doubts[dataset]
 
     def sealed(self, of: FormField, value: Sealed | None, until: str | None) -> str:
@@ -305,13 +305,13 @@ class _Answering:
         return f'W/"{self.sealer.tag(msgspec.json.encode(parts))}"'
 
 
-def doubt(dataset: str, source: SourceState | None, now: datetime) -> Reason | None:
+def doubt(dataset: str, source: SourceState | None, now: datetime, zone: ZoneInfo) -> Reason | None:
     """Why a dataset's records may not be the newest at this moment, by its contract's service level; None where they are fresh."""
     if source is None or source.status == "never":
         title, title_en = (source.title, source.title_en) if source else (dataset, dataset)
         return Reason(f"“{title}”尚未接入数据", f"{title_en} has never been loaded")
     why = f" ({source.reason})" if source.reason else ""
-    since = f"{source.as_of:%Y-%m-%d %H:%M}Z" if source.as_of else "—"
+    since = f"{source.as_of.astimezone(zone):%Y-%m-%d %H:%M}" if source.as_of else "—"
     if source.status == "held":
         zh, en = "新数据未通过检查", "a newer delivery is held back"
     elif source.status == "failed":
