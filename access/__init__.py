@@ -1,6 +1,6 @@
-"""Who may see what, and what trace it leaves: clients, tokens, grants, audit.
+"""Who may see what, and what trace it leaves: clients, tokens, grants, consents, budgets, audit.
 
-Enters: client ids and secrets, bearer tokens, the wish to use a form for a purpose, what was answered. Leaves:
-tokens, yes or no (`schemas.errors.Unauthenticated`, `Forbidden`), audit entries durable before an answer leaves.
+Enters: bearer tokens, what a client asks for and on what evidence, what was answered. Leaves: who calls, a decision
+(`access.decision`), audit entries that are durable before an answer leaves. Serving passes through one value, `access.desk`.
 Must not know: HTTP, forms' contents, values of any subject.
 """

@@ -51,7 +51,10 @@ COMMANDS = {
     "provider": ("clients", "身份认证 identity providers: whose consents count"),
     "key": ("clients", "密钥 keys: the hub's own"),
     "audit": ("auditing", "审计 audit: who used which data, for what"),
-    "erase": ("auditing", "Erase a subject from everything the hub keeps."),
+    "erase": (
+        "auditing",
+        "Erase a subject from the lake, the subject files, tickets and scratch space. It cannot be undone.",
+    ),
     "serve": (
         "sharing",
         "Serve the API, the catalog's pages and, where settings say so, the demonstration portal.",

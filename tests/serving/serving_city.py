@@ -23,6 +23,7 @@ from access.tokens import Tokens
 from catalog.dcat import Site
 from catalog.guide import Words
 from catalog.library import Catalog, Uses
+from lake import inbox
 from lake.inbox import Door
 from ledger import clients as client_store
 from ledger import contracts, grants, loads
@@ -338,7 +339,7 @@ def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock, lake
         return Door(lake, dataset, client, PUSHED[dataset], LIMIT, clock)
 
     def became(client: str, dataset: str, receipt: str) -> dict[str, Any]:
-        return asdict(find(lake, door(client, dataset).dataset, receipt))
+        return asdict(inbox.find(lake, door(client, dataset).dataset, receipt))
 
     woken: list[str] = []
     services = Services(
