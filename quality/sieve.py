@@ -1,6 +1,6 @@
 """Each delivered row's fate, by the rules' predicates over the table `standard`.
 
-1. Row rules: `faults` holds, for each row that breaks any, the numbers of the rules broken. Rules that only a value unlike its delivered text can
+1. Row rules: `faults` holds each row that breaks one with the rule's number. Rules that only a value unlike its delivered text can
    break are asked of such rows alone (`respelt`).
 2. Keys: of the rows with a key, only those of the last file that has the key compete for it; those of earlier files are *superseded*.
    Of competing rows with one payload the first is kept, the others are *duplicates*. If more than one payload is left, all of
@@ -58,14 +58,14 @@ def sift(
     references: Mapping[str, View],
     past: Past | None = None,
 ) -> Sifted:
-    """Split `standard`; leaves tables `faults` (_seq, rule numbers), `fates` (superseded, duplicate), `rejected` (_seq, reasons), view `candidates`.
+    """Split `standard`; leaves tables `faults` (_seq, rule number), `fates` (superseded, duplicate), `rejected` (_seq, reasons), view `candidates`.
 
     Raises:
         ContractInvalid: a predicate cannot be evaluated over the rows.
         SourceMissing: a referenced dataset is not known.
     """
     it = _Sieve(con, contract, rules)
-    con.execute("CREATE TABLE faults (_seq BIGINT, rules INTEGER[])")
+    con.execute("CREATE TABLE faults (_seq BIGINT, rule INTEGER)")
     con.execute("CREATE VIEW respelt AS SELECT * FROM standard WHERE _raws IS NOT NULL")
     delivered_rows = it.count_rows()
     it.find_faults("row")
@@ -104,31 +104,24 @@ class _Sieve:
         return int(total)
 
     def find_faults(self, stage: Stage) -> None:
-        """Add the stage's rows that break a rule. Which rules are broken comes first: in one pass it is cheap, and most are by no row."""
+        """Add the stage's rows that break a rule, all rules in one look; no row is looked at for rules that none can break.
+
+        Rules stand in a projection of their own, where DuckDB evaluates what they have in common once.
+        """
         here = {n: r for n, r in self.of(stage).items() if r.id not in self.quiet}
+        if not here:
+            return
+        broken = ", ".join(f"({r.ok}) IS FALSE AS b{n}" for n, r in here.items())
+        numbers = ", ".join(f"CASE WHEN b{n} THEN {n} END" for n in here)
+        found = (
+            f"CASE WHEN {' OR '.join(f'b{n}' for n in here)} THEN list_filter([{numbers}], lambda n: n IS NOT NULL) END"
+        )
         try:
-            found = self._broken(here, stage)
-            self.quiet |= {r.id for n, r in here.items() if n not in found}
-            broken = {n: r for n, r in here.items() if n in found}
-            if broken:
-                cases = ", ".join(f"CASE WHEN ({r.ok}) IS FALSE THEN {n} END" for n, r in broken.items())
-                any_of = " OR ".join(f"({r.ok}) IS FALSE" for r in broken.values())
-                self.con.execute(
-                    f"INSERT INTO faults SELECT _seq, list_filter([{cases}], lambda n: n IS NOT NULL) FROM {TABLES[stage]} "
-                    f"WHERE ({any_of}) AND _seq IS NOT NULL"
-                )
+            self.con.execute(
+                f"INSERT INTO faults SELECT _seq, unnest({found}) FROM (SELECT _seq, {broken} FROM {TABLES[stage]} WHERE _seq IS NOT NULL)"
+            )
         except duckdb.Error as error:
             raise ContractInvalid([_culprit(self.con, list(here.values()), error)]) from None
-
-    def _broken(self, rules: Mapping[int, Rule], stage: Stage) -> set[int]:
-        """The numbers of the rules that some row breaks; of those with a table of refused values it is known that one does."""
-        asked = {n: r for n, r in rules.items() if not (r.once or r.reference)}
-        found = rules.keys() - asked
-        if asked:
-            sums = ", ".join(f"bool_or(({r.ok}) IS FALSE)" for r in asked.values())
-            row = self.con.execute(f"SELECT {sums} FROM {TABLES[stage]}").fetchone() or ()
-            found |= {n for n, broken in zip(asked, row, strict=True) if broken}
-        return found
 
     def settle_keys(self) -> None:
         """Table `fates` (only superseded and duplicate rows stand in it) and view `contenders`.
@@ -187,8 +180,7 @@ class _Sieve:
     def _without_rejected(self) -> str:
         """The join that leaves out the rows that a rule has rejected so far; nothing where there is none."""
         rejecting = ", ".join(str(n) for n, r in enumerate(self.rules) if r.rejects)
-        faulty = f"SELECT _seq FROM faults WHERE list_has_any(rules, [{rejecting}])"
-        self.con.execute(f"CREATE TABLE faulty AS {faulty}")
+        self.con.execute(f"CREATE TABLE faulty AS SELECT DISTINCT _seq FROM faults WHERE rule IN ({rejecting})")
         return "ANTI JOIN faulty USING (_seq)" if _one(self.con, "SELECT count(*) FROM faulty") else ""
 
     def _staying(self) -> str:
@@ -230,17 +222,13 @@ class _Sieve:
         ids = ", ".join(f"({n}, {literal(r.id)})" for n, r in enumerate(self.rules) if r.rejects)
         self.con.execute(
             f"CREATE TABLE rejected AS WITH names(rule, id) AS (VALUES {ids}), "
-            "broken AS (SELECT _seq, unnest(rules) AS rule FROM faults ANTI JOIN fates USING (_seq)) "
+            "broken AS (SELECT * FROM faults ANTI JOIN fates USING (_seq)) "
             "SELECT _seq, list(id ORDER BY rule) AS reasons FROM broken JOIN names USING (rule) GROUP BY _seq"
         )
 
     def outcome(self, delivered_rows: int) -> Sifted:
         """The counts of it all."""
-        found = dict(
-            self.con.execute(
-                "SELECT rule, count(*) FROM (SELECT unnest(rules) AS rule FROM faults) GROUP BY 1"
-            ).fetchall()
-        )
+        found = dict(self.con.execute("SELECT rule, count(*) FROM faults GROUP BY 1").fetchall())
         broken = {r.id: found.get(n, 0) for n, r in enumerate(self.rules)}
         known = [r for r in self.rules if r.id not in self.unknown and not r.alone]
         judged = {r.id: self._judged(r, broken) for r in known if not r.measure}
