@@ -22,7 +22,7 @@ from catalog.measured import Measured
 from schemas.contract import Contract
 from schemas.elements import ELEMENTS
 
-SHAPE = 1
+SHAPE = 2
 """Counts up when the tables or the making of words change: an index of another shape is made anew."""
 _MANY = 1500
 _TABLES = """
@@ -40,7 +40,7 @@ CREATE INDEX item_element ON item (element, entry);
 CREATE TABLE refers (entry INTEGER NOT NULL, dataset TEXT NOT NULL);
 CREATE INDEX refers_entry ON refers (entry);
 CREATE INDEX refers_dataset ON refers (dataset);
-CREATE VIRTUAL TABLE words USING fts5(name, who, items, about, parts, tokenize="unicode61 remove_diacritics 0", prefix="2 3");
+CREATE VIRTUAL TABLE words USING fts5(name, who, items, about, parts, within, tokenize="unicode61 remove_diacritics 0", prefix="2 3");
 CREATE TABLE latin (word TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
@@ -128,8 +128,10 @@ class Index:
         """
         ids = self._ids(expression)
         if len(ids) > _MANY:
-            return ids, np.where(np.isin(ids, self._ids(f"name: ({expression})")), 3.0, 1.0)
-        weighed = "SELECT rowid, -bm25(words, 10.0, 4.0, 3.0, 1.0, 2.0) FROM words WHERE words MATCH ? ORDER BY rowid"
+            return ids, np.where(np.isin(ids, self._ids(f"{{name parts}}: ({expression})")), 3.0, 1.0)
+        weighed = (
+            "SELECT rowid, -bm25(words, 10.0, 4.0, 3.0, 1.0, 6.0, 1.0) FROM words WHERE words MATCH ? ORDER BY rowid"
+        )
         found = self.connection.execute(weighed, (expression,)).fetchall()
         return ids, np.array([weight for _, weight in found], dtype=np.float64)
 
@@ -208,12 +210,11 @@ class Index:
         )
         many("INSERT INTO refers VALUES (?, ?)", [(id_, name) for name in contract.references])
         texts = _texts(contract, made)
-        spoken = [contract.title, contract.title_en, contract.dataset, contract.provider, *contract.tags]
-        spoken += [c.title for c in contract.columns]
         row = [terms.words(texts[part]) for part in ("name", "who", "items", "about")]
+        within = terms.parts([contract.provider, *contract.tags, *(column.title for column in contract.columns)])
         self.connection.execute(
-            "INSERT INTO words (rowid, name, who, items, about, parts) VALUES (?, ?, ?, ?, ?, ?)",
-            (id_, *row, terms.parts([*spoken, contract.resource_code])),
+            "INSERT INTO words (rowid, name, who, items, about, parts, within) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (id_, *row, terms.parts(texts["name"]), within),
         )
         latin = terms.latin([*texts["name"], *texts["who"], *texts["items"]])
         many("INSERT OR IGNORE INTO latin VALUES (?)", [(word,) for word in latin])

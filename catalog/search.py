@@ -135,7 +135,7 @@ def _spelt(index: Index, columns: Columns, run: str) -> tuple[Ids, Numbers]:
 def _like(index: Index, columns: Columns, run: str) -> tuple[Ids, Numbers]:
     """Entries with Chinese that sounds like the run, else those that hold most of its pairs, the more the better."""
     if len(run) > 1:
-        sound = _listed(columns, index.match(f'parts: "{"".join(terms.syllables(run))}"*'))
+        sound = _listed(columns, index.match(f'{{parts within}}: "{"".join(terms.syllables(run))}"*'))
         if len(sound[0]):
             return sound
     pairs = terms.pairs(run)
