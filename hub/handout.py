@@ -15,10 +15,11 @@ from typing import BinaryIO
 
 from access.audit import Entry
 from connectors.encodings import shown as encoding_name
+from connectors.formats.book import write_book
 from hub.core import Hub
 from hub.quarantined import Bad, bad_rows, explained, known_rules
 from hub.sheet import OWN, Form, Layout, number
-from hub.workbook import Line, write_book
+from hub.workbook import Line, pages
 from quality.rule import Rule
 from schemas.contract import Contract
 from schemas.errors import Invalid
@@ -66,7 +67,9 @@ class _Counted:
             yield bad
 
 
-def export(hub: Hub, contract: Contract, form: Form, file: io.BufferedRandom | io.BytesIO, *, rule: str | None = None) -> Receipt:
+def export(
+    hub: Hub, contract: Contract, form: Form, file: io.BufferedRandom | io.BytesIO, *, rule: str | None = None
+) -> Receipt:
     """Write the dataset's open rows, or those that broke one rule, to a file that can be read back; what was written.
 
     Raises:
@@ -79,7 +82,7 @@ def export(hub: Hub, contract: Contract, form: Form, file: io.BufferedRandom | i
     )
     header = [*OWN, *(layout.shown(c.source) for c in contract.columns)]
     if form == "xlsx":
-        write_book(file, f"{contract.title} {contract.dataset} · {contract.provider} · {id_}", header, lines)
+        write_book(file, pages(f"{contract.title} {contract.dataset} · {contract.provider} · {id_}", header, lines))
     else:
         _write_csv(file, layout, header, lines)
     if counted.rows > MOST_ROWS:

@@ -1,24 +1,21 @@
-"""The workbook in which a department corrects its rows: text cells, the faulty ones coloured, what to do beside them and on a sheet of its own.
+"""The workbook in which a department corrects its rows: the faulty cells coloured, what to do beside them and on a page of its own.
 
-Every cell is text, so that no program drops a leading zero or rounds an identifier. Numbers and reasons stay in sight while one scrolls.
+Numbers and reasons stay in sight while one scrolls.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rich.cells import cell_len
 
+from connectors.formats.book import Cell, Page
 from hub.sheet import OWN, guarded
-
-if TYPE_CHECKING:
-    from openpyxl import Workbook
 
 ROWS, GUIDE = "问题数据 rows", "说明 guide"
 _FROZEN = "D2"
 _SAMPLED = 200
-_WIDTHS = {OWN[0]: 12, OWN[1]: 40, OWN[2]: 40, OWN[3]: 24, OWN[4]: 10}
+_WIDTHS = dict(enumerate((12, 40, 40, 24, 10)))
 _LEAST, _MOST = 10, 40
 _TEXTS = (
     ("在“问题数据”页直接改正黄色单元格,其余单元格保持原样。",
@@ -44,80 +41,37 @@ class Line:
     faulty: frozenset[int] = frozenset()
 
 
-def write_book(file: BinaryIO, title: str, header: Sequence[str], lines: Iterable[Line]) -> None:
-    """Write the workbook; the lines are taken as they come."""
-    from openpyxl import Workbook
-
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet(ROWS)
-    sheet.freeze_panes = _FROZEN
+def pages(title: str, header: Sequence[str], lines: Iterable[Line]) -> tuple[Page, Page]:
+    """The page of rows, whose lines are taken as they come, and the page that says what to do."""
     rest = iter(lines)
     first = list(islice(rest, _SAMPLED))
-    _set_widths(sheet, header, first)
-    look = _Look(sheet)
-    sheet.append([look.cell(name, "our head" if name in OWN else "head") for name in header])
-    for line in chain(first, rest):
-        sheet.append([look.cell(text, _style(place, line)) for place, text in enumerate(line.cells)])
-    _write_guide(book, title)
-    book.save(file)
+    rows = Page(ROWS, chain([_head(header)], map(_cells, chain(first, rest))), _widths(header, first), _FROZEN)
+    return rows, Page(GUIDE, _guide(title), {0: 60, 1: 80})
 
 
-def _style(place: int, line: Line) -> str:
-    return "faulty" if place in line.faulty else "own" if place < len(OWN) else "plain"
+def _head(header: Sequence[str]) -> list[Cell]:
+    return [(name, "own head" if place < len(OWN) else "head") for place, name in enumerate(header)]
 
 
-class _Look:
-    """Makes cells of text in a few styles."""
-
-    def __init__(self, sheet: Any) -> None:
-        from openpyxl.styles import Alignment, Font, PatternFill
-
-        self._sheet = sheet
-        top, wrapped = Alignment(vertical="top"), Alignment(vertical="top", wrap_text=True)
-        grey, blue, yellow = (PatternFill("solid", fgColor=colour) for colour in ("EDEDED", "D9E1F2", "FFEB9C"))
-        self._styles: dict[str, tuple[Alignment, PatternFill | None, Font | None]] = {
-            "our head": (wrapped, grey, Font(bold=True)), "head": (wrapped, blue, Font(bold=True)), "own": (wrapped, None, Font(color="595959")),
-            "faulty": (top, yellow, Font(bold=True)), "plain": (top, None, None),
-        }  # fmt: skip
-
-    def cell(self, text: str, style: str) -> Any:
-        from openpyxl.cell import WriteOnlyCell
-
-        made = WriteOnlyCell(self._sheet, value=text or None)
-        if text:
-            made.data_type = "s"
-        alignment, fill, font = self._styles[style]
-        made.number_format, made.alignment = "@", alignment
-        if fill is not None:
-            made.fill = fill
-        if font is not None:
-            made.font = font
-        return made
+def _cells(line: Line) -> list[Cell]:
+    styles = (
+        "faulty" if place in line.faulty else "quiet" if place < len(OWN) else "" for place in range(len(line.cells))
+    )
+    return list(zip(line.cells, styles, strict=True))
 
 
-def _set_widths(sheet: Any, header: Sequence[str], lines: Sequence[Line]) -> None:
-    from openpyxl.utils import get_column_letter
-
+def _widths(header: Sequence[str], lines: Sequence[Line]) -> dict[int, float]:
+    """The hub's own columns have theirs; a department's is as wide as its longest text, within measure."""
+    found: dict[int, float] = {}
     for place, name in enumerate(header):
         longest = max((cell_len(text) for line in lines for text in line.cells[place].splitlines()), default=0)
-        fitting = min(max(longest, cell_len(name), _LEAST) + 2, _MOST)
-        sheet.column_dimensions[get_column_letter(place + 1)].width = _WIDTHS.get(name, fitting)
+        found[place] = _WIDTHS.get(place, min(max(longest, cell_len(name), _LEAST) + 2, _MOST))
+    return found
 
 
-def _write_guide(book: "Workbook", title: str) -> None:
-    from openpyxl.cell import WriteOnlyCell
-    from openpyxl.styles import Alignment, Font
-
-    sheet = book.create_sheet(GUIDE)
-    sheet.column_dimensions["A"].width, sheet.column_dimensions["B"].width = 60, 80
-    head = [WriteOnlyCell(sheet, value=text) for text in ("怎样更正", "How to correct these rows")]
-    for cell in head:
-        cell.font = Font(bold=True, size=13)
-    sheet.append([guarded(title)])
-    sheet.append([])
-    sheet.append(head)
+def _guide(title: str) -> Iterator[list[Cell]]:
+    yield [(guarded(title), "")]
+    yield []
+    yield [("怎样更正", "title"), ("How to correct these rows", "title")]
     for number, pair in enumerate(_TEXTS, 1):
-        cells = [WriteOnlyCell(sheet, value=f"{number}. {text}") for text in pair]
-        for cell in cells:
-            cell.alignment = Alignment(wrap_text=True, vertical="top")
-        sheet.append(cells)
+        yield [(f"{number}. {text}", "wrapped") for text in pair]

@@ -300,8 +300,8 @@ AMENDMENTS: dict[str, Callable[[Bench, bytes], Any]] = {
     ),
 }
 SEAMS = {
-    "upload": ("land.part", "land.after-manifest", "publish.quarantine-committed", "commit.before", "commit.after"),
-    "release": ("append.written", "publish.quarantine-committed", "append.synced", "commit.after", "tell.before"),
+    "upload": ("land.part", "land.after-manifest", "publish.quarantine-committed", "commit.after"),
+    "release": ("publish.quarantine-committed", "append.synced", "tell.before"),
     "waive": ("publish.quarantine-committed", "commit.after"),
 }
 AFTER = {"upload": ({"1", "2", "3", "4"}, set()), "release": ({"1", "2", "3"}, {"4"}), "waive": ({"1", "2"}, {"4"})}
