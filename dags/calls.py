@@ -88,7 +88,7 @@ def publish_subjects(works: list[dict[str, Any]], built: list[dict[str, Any]]) -
 
     with _hub() as hub:
         for work in works:
-            subject_files.publish(hub, work, [b for b in built if b["kind"] == work["pending"]["kind"]])
+            subject_files.publish(hub, work, [b["part"] for b in built if b["kind"] == work["pending"]["kind"]])
 
 
 def load_subjects(share: dict[str, Any]) -> dict[str, Any]:

@@ -56,11 +56,11 @@ def build_bucket(hub: Hub, work: dict[str, Any], bucket: int) -> dict[str, Any]:
     return asdict(build.build_bucket(Work.from_json(work), sources(hub), hub.lake, bucket, _room(hub)))
 
 
-def publish(hub: Hub, work: dict[str, Any], buckets: list[dict[str, Any]]) -> None:
+def publish(hub: Hub, work: dict[str, Any], parts: list[dict[str, Any]]) -> None:
     """Make a build's parts the kind's files."""
     parsed = Work.from_json(work)
     if parsed.due:
-        build.publish(parsed, sources(hub), hub.lake, [Part(**bucket["part"]) for bucket in buckets])
+        build.publish(parsed, sources(hub), hub.lake, [Part(**part) for part in parts])
 
 
 def load(hub: Hub, work: dict[str, Any], share: int) -> dict[str, Any]:
@@ -79,8 +79,8 @@ def build_all(hub: Hub, *, full: bool = False) -> list[Built]:
     done = []
     for work in _plan(hub, full=full):
         given, room = sources(hub), _room(hub)
-        built = build.build(work, given, hub.lake, room)
-        done.append(built + loading.load_all(work, given, hub.lake, hub.ledger, store(hub), hub.clock(), room))
+        build.build(work, given, hub.lake, room)
+        done.append(loading.load_all(work, given, hub.lake, hub.ledger, store(hub), hub.clock(), room))
     return done
 
 

@@ -1,7 +1,8 @@
 """Survivorship over whole columns: sorted relations of one hash range become rows of subject files.
 
 1. The spine: every hash once, with the identifier that has it. Two identifiers of one hash raise `Collision`; the caller sorts by another.
-2. Picks: the first row of each hash. Lists: a hash's rows as they come, so their values are not even copied.
+2. Picks: the first row of each hash; those that ride on a list seek theirs among its rows. Lists: a hash's rows as they come, so
+   their values are not even copied.
 3. Fields: of the candidates that hold a value one stands, by the field's conflict policy; those that say otherwise are kept beside it.
 """
 
@@ -12,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from subjects.kinds import Field, Kind, ListOf
+from subjects.kinds import Field, Kind, ListOf, Pick
 from subjects.layout import load_name, other_type, plain
-from subjects.statement import until_name
+from subjects.statement import ridden, rides, until_name
 from subjects.streams import hashes
 
 Moments = Mapping[str, np.ndarray]
@@ -46,7 +47,12 @@ def assemble(kind: Kind, schema: pa.Schema, tables: Mapping[str, pa.Table], mome
     """
     spine = _spine([hashes(t) for t in tables.values()])
     rows = {name: _first_rows(spine, hashes(t)) for name, t in tables.items()}
-    columns: dict[str, pa.Array] = {"_id": _identifiers(spine, tables, rows)}
+    identifiers = _identifiers(spine, tables, rows)
+    tables, rows = {**tables}, {**rows}
+    for i, (at, side) in rides(kind).items():
+        tables[f"p_{i}"] = tables[f"l_{at}"]
+        rows[f"p_{i}"] = _best_rows(kind.picks[i], kind.lists[at], side, spine, tables[f"l_{at}"])
+    columns: dict[str, pa.Array] = {"_id": identifiers}
     for i, pick in enumerate(kind.picks):
         columns[load_name(pick.name)] = _taken(tables[f"p_{i}"], "_load", rows[f"p_{i}"])
     for field in kind.fields:
@@ -94,6 +100,33 @@ def _first_rows(spine: np.ndarray, sorted_hashes: np.ndarray) -> pa.Array:
     return pa.array(found, mask=found < 0)
 
 
+def _best_rows(pick: Pick, item: ListOf, side: int, spine: np.ndarray, table: pa.Table) -> pa.Array:
+    """As `_first_rows`, of the rows that a pick may take: the greatest `latest`, then its own identifier's, then the newest."""
+    mine = np.ones(table.num_rows, bool) if len(item.branches) == 1 else _flags(_one(table, "_side")) == side
+    if pick.filter:
+        mine &= _flags(_one(table, f"_f_{pick.name}"))
+    rows = np.flatnonzero(mine)
+    begins = np.flatnonzero(_begins(hashes(table)[rows]))
+    best, several = rows[begins], np.diff(begins, append=len(rows)) > 1
+    if several.any():
+        best[several] = _sorted_first(pick, item, table, rows[np.repeat(several, np.diff(begins, append=len(rows)))])
+    found = np.full(len(spine), -1, np.int64)
+    found[np.searchsorted(spine, hashes(table)[best])] = best
+    return pa.array(found, mask=found < 0)
+
+
+def _sorted_first(pick: Pick, item: ListOf, table: pa.Table, rows: np.ndarray) -> np.ndarray:
+    """Of these rows of subjects that have several, the best of each."""
+    latest = [ridden(item, pick.latest)] if pick.latest else []
+    columns = ["_h", *latest, "_own", "_load", "_seq"]
+    few = table.select(list(dict.fromkeys(columns))).take(pa.array(rows))
+    keys = [(name, "ascending" if name == "_h" else "descending", "at_end") for name in columns]
+    order = pc.sort_indices(few, sort_keys=keys).to_numpy()
+    sorted_hashes = hashes(few.select(["_h"]).combine_chunks())[order]
+    found: np.ndarray = rows[order[_begins(sorted_hashes)]]
+    return found
+
+
 def _identifiers(spine: np.ndarray, tables: Mapping[str, pa.Table], rows: Mapping[str, pa.Array]) -> pa.Array:
     found: pa.Array | None = None
     for name in sorted(tables, key=lambda n: tables[n].num_rows, reverse=True):
@@ -137,7 +170,9 @@ def _candidate(
     candidate = field.candidates[i]
     name = f"p_{kind.picks.index(candidate.pick)}"
     table, taken = tables[name], rows[name]
-    value = _taken(table, candidate.column, taken)
+    riding = rides(kind).get(kind.picks.index(candidate.pick))
+    column = candidate.column if riding is None else ridden(kind.lists[riding[0]], candidate.column)
+    value = _taken(table, column, taken)
     if pa.types.is_floating(value.type):
         value = pc.if_else(pc.is_finite(value), value, None)
     until = (

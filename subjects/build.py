@@ -11,7 +11,6 @@ Files hold what the rows and their loads say, never the hour of the build: rebui
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -34,18 +33,10 @@ from subjects.kinds import Kind, Kinds
 from subjects.merges import Merged
 from subjects.reading import connected, files, views
 from subjects.statement import Share
-from subjects.work import ROOM, Built, Room, Sources, Work
+from subjects.work import ROOM, Room, Sources, Work
 
 _SALTS = 5
 CHANGED_SHARE = 0.2
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """What building one bucket gave: its part, and the rows that no identifier links to anybody (counted by builds of everybody, in bucket 0)."""
-
-    part: Part
-    unlinked: dict[str, int]
 
 
 def plan(
@@ -84,7 +75,7 @@ def plan(
     return works
 
 
-def build_bucket(work: Work, sources: Sources, lake: Path, bucket: int = 0, room: Room = ROOM) -> Bucket:
+def build_bucket(work: Work, sources: Sources, lake: Path, bucket: int = 0, room: Room = ROOM) -> Part:
     """Write one bucket's files into the lake; nobody sees them until they are published.
 
     Raises:
@@ -95,10 +86,7 @@ def build_bucket(work: Work, sources: Sources, lake: Path, bucket: int = 0, room
         raise Superseded(f"the declaration of {kind.name} has changed since the plan", todo="plan the build again")
     with connected(room) as con:
         now = views(con, kind, sources, work)
-        full = work.pending.since is None
-        unlinked = _unlinked(con, kind, sources, work) if full and bucket == 0 else {}
-        part = _written(con, kind, sources, work, lake, bucket, now)
-    return Bucket(part, unlinked)
+        return _written(con, kind, sources, work, lake, bucket, now)
 
 
 def publish(work: Work, sources: Sources, lake: Path, parts: Iterable[Part]) -> Head:
@@ -126,16 +114,14 @@ def publish(work: Work, sources: Sources, lake: Path, parts: Iterable[Part]) -> 
     return subject_builds.publish(lake, head)
 
 
-def build(work: Work, sources: Sources, lake: Path, room: Room = ROOM) -> Built:
+def build(work: Work, sources: Sources, lake: Path, room: Room = ROOM) -> None:
     """Every bucket, as many at a time as there are threads, then `publish`; nothing where the work is only to be loaded."""
     if not work.due:
-        return Built(work.kind)
+        return
     workers = min(room.threads, work.buckets)
     one = partial(build_bucket, work, sources, lake, room=room.shared_by(workers))
     with ThreadPoolExecutor(workers) as pool:
-        done = list(pool.map(lambda bucket: one(bucket=bucket), range(work.buckets)))
-    publish(work, sources, lake, [bucket.part for bucket in done])
-    return sum((Built(work.kind, unlinked=bucket.unlinked) for bucket in done), Built(work.kind))
+        publish(work, sources, lake, list(pool.map(lambda bucket: one(bucket=bucket), range(work.buckets))))
 
 
 def _since(head: Head, declaration: str, upto: Mapping[str, int], latest: Mapping[str, Load]) -> dict[str, int] | None:
@@ -145,17 +131,6 @@ def _since(head: Head, declaration: str, upto: Mapping[str, int], latest: Mappin
         return None
     fresh = (latest[d] for d in upto if since[d] < upto[d])
     return None if any(load.facts.get("changed", 0) > CHANGED_SHARE * load.rows for load in fresh) else since
-
-
-def _unlinked(con: duckdb.DuckDBPyConnection, kind: Kind, sources: Sources, work: Work) -> dict[str, int]:
-    counts = {}
-    for dataset, by in kind.links:
-        contract = sources.contracts[dataset]
-        linked = statement.linked(kind, sources.kinds, contract, by, "_k")
-        rows = statement.keyed(contract, by, merged=bool(work.merges[1]))
-        [(count,)] = con.execute(f"SELECT count(*) FROM ({rows}) WHERE NOT ({linked})").fetchall()
-        counts[f"{dataset}.{by}"] = count
-    return {link: count for link, count in counts.items() if count}
 
 
 def _written(
@@ -178,7 +153,7 @@ def _write(
 ) -> tuple[int, int]:
     rows = gone = 0
     shape = layout.schema(kind, sources.contracts)
-    with pq.ParquetWriter(path, shape, compression="zstd", compression_level=1) as writer:
+    with pq.ParquetWriter(path, shape, compression="zstd", compression_level=1, use_dictionary=False) as writer:
         for table in files(con, kind, sources, work.pending.upto, share, now, _subjects(con, sources, work)):
             if table.num_rows:
                 writer.write_table(table)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import Struct
+
 from ledger.loads import Load
 from ledger.subject_store import StoredFile
 from subjects import packing
@@ -13,8 +15,7 @@ from subjects import packing
 Value = str | int | float | bool
 
 
-@dataclass(frozen=True)
-class Provenance:
+class Provenance(Struct, frozen=True):
     """Where a value came from. `as_of` is when the load that brought it as it now is was read (UTC, ISO 8601).
 
     `verdict` is what the gate said of that load (`passed`, `warned`, `restored`), or `doubted`: a newer delivery of this very record
@@ -33,14 +34,16 @@ class Provenance:
     verdict: str | None = None
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(Struct, frozen=True):
     """A value that the file holds. `others` are what other sources say where they differ: then there is a conflict."""
 
-    value: Value = field(repr=False)
+    value: Value
     valid_until: str | None
     provenance: Provenance
-    others: "tuple[Held, ...]" = field(default=(), repr=False)
+    others: "tuple[Held, ...]" = ()
+
+    def __repr__(self) -> str:
+        return f"Held({self.valid_until!r}, {self.provenance!r})"
 
     @property
     def conflict(self) -> bool:
@@ -88,12 +91,13 @@ class SubjectFile:
     def items(self, name: str, where: Mapping[str, str] | None = None) -> "Iterator[Item]":
         """The entries of a list, newest first, whose values equal `where`."""
         for entry in self.body["lists"].get(name) or ():
-            if all(_text(entry["values"].get(k)) == v for k, v in (where or {}).items()):
+            if not where or all(_text(entry["values"].get(k)) == v for k, v in where.items()):
                 yield Item(self, entry)
 
     def _held(self, entry: Mapping[str, Any]) -> Held:
         source = self.body["sources"][entry["source"]]
-        others = tuple(self._held(other) for other in entry.get("others") or ())
+        said = entry.get("others")
+        others = tuple(self._held(other) for other in said) if said else ()
         return Held(
             entry["value"], entry["valid_until"], self.provenance(source, source["dataset"], entry["column"]), others
         )

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.json import decode
+
 from schemas.contract import Contract
 from subjects.kinds import Kind
 from subjects.layout import load_name, plain
@@ -91,7 +93,7 @@ def sections(kind: Kind, contracts: Mapping[str, Contract], made: Layout) -> lis
 def opened(made: Layout, arrays: Mapping[str, bytes], facts: Facts) -> dict[str, Any]:
     """The canonical file of a subject from its arrays, by class."""
     value = made.value
-    cells = {name: iter(json.loads(text)) for name, text in arrays.items()}
+    cells = {name: iter(decode(text)) for name, text in arrays.items()}
     identifier, former, called = (next(cells[value["identity"]]) for _ in range(3))
     loads = [next(cells["L2"]) for _ in value["picks"]]
     sources = {

@@ -17,7 +17,7 @@ from subjects.statement import Share
 from subjects.streams import side_by_side
 from subjects.work import Room, Sources, Work
 
-_PIECE = 150_000
+_PIECE = 100_000
 
 
 @contextmanager

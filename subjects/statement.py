@@ -2,6 +2,7 @@
 
 1. Rows are found in the views `v_<dataset>`; `aliases` (former, surviving) turns a merged identifier into the surviving one.
 2. Of those whose identifier is usable and falls into the bucket, a pick's best row comes first, a list's rows in the list's order.
+   A pick whose rows are a list's anyway rides on it: the list's relation then has the columns that the pick wants as well.
 3. `subjects.assemble` walks all the relations side by side: what has one hash is one subject.
 
 Nothing is joined or aggregated here, so memory does not grow with the city. Contracts have no column that starts with `_`, so ours do.
@@ -9,7 +10,7 @@ Nothing is joined or aggregated here, so memory does not grow with the city. Con
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import assert_never
@@ -66,11 +67,30 @@ def linked(kind: Kind, kinds: Kinds, contract: Contract, by: str, text: str = ""
 
 
 def queries(kind: Kind, kinds: Kinds, contracts: Mapping[str, Contract], share: Share) -> dict[str, str]:
-    """A query for each pick (`p_0`, …) and each list (`l_0`, …): `_h` (its hash), `_k` (the identifier), `_load`, and what is wanted of the row."""
-    picks = {f"p_{i}": _pick(kind, kinds, pick, contracts[pick.dataset], share) for i, pick in enumerate(kind.picks)}
-    return picks | {
-        f"l_{i}": _list(kind, kinds, item, contracts[item.dataset], share) for i, item in enumerate(kind.lists)
+    """A query for each list (`l_0`, …) and each pick that rides on none (`p_0`, …): `_h` (its hash), `_k` (the identifier), `_load`, and more."""
+    riding = rides(kind)
+    picks = [(i, pick) for i, pick in enumerate(kind.picks) if i not in riding]
+    return {f"p_{i}": _pick(kind, kinds, pick, contracts[pick.dataset], share) for i, pick in picks} | {
+        f"l_{i}": _list(kind, kinds, i, contracts[item.dataset], share) for i, item in enumerate(kind.lists)
     }
+
+
+def rides(kind: Kind) -> dict[int, tuple[int, int]]:
+    """The picks, by place, whose rows are those of one side of a list: the places of list and side."""
+    sides = {
+        (item.dataset, branch.by, item.filter): (i, j)
+        for i, item in enumerate(kind.lists)
+        for j, branch in enumerate(item.branches)
+    }
+    found = {
+        i: sides.get((p.dataset, p.by, None), sides.get((p.dataset, p.by, p.filter))) for i, p in enumerate(kind.picks)
+    }
+    return {i: side for i, side in found.items() if side is not None}
+
+
+def ridden(item: ListOf, column: str) -> str:
+    """What a list's relation calls a column that a pick wants."""
+    return column if column in item.columns else f"_c_{column}"
 
 
 def digest(kind: Kind, kinds: Kinds, contracts: Mapping[str, Contract]) -> str:
@@ -166,13 +186,21 @@ def _text(column: str) -> str:
     return f"CAST({quote(column)} AS VARCHAR)"
 
 
-def _pick(kind: Kind, kinds: Kinds, pick: Pick, contract: Contract, share: Share) -> str:
+def _wanted(kind: Kind, pick: Pick) -> tuple[list[str], list[str]]:
+    """The columns that a pick's fields want, and those that say until when they are valid."""
     wanted = [c for f in kind.fields for c in f.candidates if c.pick == pick]
-    names = dict.fromkeys(c.column for c in wanted)
-    untils = dict.fromkeys(c.valid_until for c in wanted if c.valid_until)
-    columns = "".join(f", {quote(name)}" for name in names) + "".join(
-        f", {json_value(contract.column(name), quote(name))} AS {quote(until_name(name))}" for name in untils
+    return list(dict.fromkeys(c.column for c in wanted)), list(
+        dict.fromkeys(c.valid_until for c in wanted if c.valid_until)
     )
+
+
+def _untils(contract: Contract, names: Sequence[str]) -> str:
+    return "".join(f", {json_value(contract.column(n), quote(n))} AS {quote(until_name(n))}" for n in names)
+
+
+def _pick(kind: Kind, kinds: Kinds, pick: Pick, contract: Contract, share: Share) -> str:
+    names, untils = _wanted(kind, pick)
+    columns = "".join(f", {quote(name)}" for name in names) + _untils(contract, untils)
     newest = f", {quote(pick.latest)} DESC NULLS LAST" if pick.latest else ""
     alone = contract.key == (pick.by,) and not share.merged
     order = "" if alone else f"{newest}, _own DESC, _load DESC, _seq DESC"
@@ -181,7 +209,8 @@ def _pick(kind: Kind, kinds: Kinds, pick: Pick, contract: Contract, share: Share
     return f"SELECT {_hash(share)} AS _h, _k, _load{columns} FROM ({rows}) WHERE {mine} ORDER BY _h{order}"
 
 
-def _list(kind: Kind, kinds: Kinds, item: ListOf, contract: Contract, share: Share) -> str:
+def _list(kind: Kind, kinds: Kinds, at: int, contract: Contract, share: Share) -> str:
+    item, riders = kind.lists[at], [kind.picks[i] for i, (j, _) in rides(kind).items() if j == at]
     until = (
         json_value(contract.column(item.valid_until), quote(item.valid_until))
         if item.valid_until
@@ -189,14 +218,30 @@ def _list(kind: Kind, kinds: Kinds, item: ListOf, contract: Contract, share: Sha
     )
     ties = [f"_tie{i}" for i in range(len(contract.key))]
     keys = "".join(f", {quote(column)} AS {tie}" for tie, column in zip(ties, contract.key, strict=True))
+    more, extra = _ridden(kind, item, contract, riders)
     sides = []
     for i, branch in enumerate(item.branches):
         named = {**{c: c for c in item.columns}, **branch.extra}
         values = "".join(f", {quote(column)} AS {quote(name)}" for name, column in named.items())
         mine = _mine(kind, kinds, contract, branch.by, item.filter, share)
         rows = keyed(contract, branch.by, merged=share.merged)
-        ours = f"{_hash(share)} AS _h, _k, _load, {quote(item.order)} AS _at, {until} AS _until{keys}, {i} AS _side"
-        sides.append(f"SELECT {ours}{values} FROM ({rows}) WHERE {mine}")
-    shown = "".join(f", {quote(name)}" for name in item.names)
+        ours = f"{_hash(share)} AS _h, _k, _load, {quote(item.order)} AS _at, {until} AS _until{keys}, {i}::TINYINT AS _side"
+        sides.append(f"SELECT {ours}{values}{more} FROM ({rows}) WHERE {mine}")
+    shown = "".join(f", {quote(name)}" for name in (*item.names, *extra))
     order = ", ".join(["_h", "_at DESC NULLS LAST", *ties, "_side"])
     return f"SELECT _h, _k, _load, _at, _until{shown} FROM ({' UNION ALL '.join(sides)}) ORDER BY {order}"
+
+
+def _ridden(kind: Kind, item: ListOf, contract: Contract, riders: Sequence[Pick]) -> tuple[str, list[str]]:
+    """What a list's rows have besides, for the picks that ride on it: as SQL, and the names of it."""
+    if not riders:
+        return "", []
+    wanted = [_wanted(kind, pick) for pick in riders]
+    names = dict.fromkeys(n for columns, _ in wanted for n in columns) | dict.fromkeys(
+        p.latest for p in riders if p.latest
+    )
+    columns = {ridden(item, n): quote(n) for n in names if n not in item.columns}
+    columns |= {f"_f_{p.name}": f"coalesce(CAST(({p.filter}) AS BOOLEAN), false)" for p in riders if p.filter}
+    untils = list(dict.fromkeys(n for _, names in wanted for n in names))
+    more = "".join(f", {value} AS {quote(name)}" for name, value in columns.items()) + _untils(contract, untils)
+    return f"{more}, CAST(_own AS TINYINT) AS _own, _seq", [*columns, *map(until_name, untils), "_own", "_seq", "_side"]

@@ -46,17 +46,14 @@ class Work:
 
 @dataclass(frozen=True)
 class Built:
-    """What a build did: files written and removed in the store, and by `dataset.column` the rows whose identifier fits no kind."""
+    """What a build did in the store: files written and removed."""
 
     kind: str
     written: int = 0
     removed: int = 0
-    unlinked: dict[str, int] = field(default_factory=dict)
 
     def __add__(self, other: "Built") -> "Built":
-        names = self.unlinked.keys() | other.unlinked.keys()
-        unlinked = {n: self.unlinked.get(n, 0) + other.unlinked.get(n, 0) for n in sorted(names)}
-        return Built(self.kind, self.written + other.written, self.removed + other.removed, unlinked)
+        return Built(self.kind, self.written + other.written, self.removed + other.removed)
 
 
 @dataclass(frozen=True)

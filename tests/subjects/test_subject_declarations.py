@@ -95,7 +95,9 @@ def test_the_confirmed_source_of_an_element_goes_first_whatever_order_is_declare
 
 
 def test_a_confirmed_source_that_was_left_out_is_put_before_the_others(tmp_path: Path) -> None:
-    left_out = PERSON.replace("      - residents.name\n", "").replace("title_en: Name", "title_en: Name\n    element: DE01002")
+    left_out = PERSON.replace("      - residents.name\n", "").replace(
+        "title_en: Name", "title_en: Name\n    element: DE01002"
+    )
     kinds = declaring.load(declare(tmp_path, left_out, ENTERPRISE), CONTRACTS, {("person", "DE01002"): "residents"})
     first = kinds["person"].fields[0].candidates[0]
     assert (first.pick.name, first.pick.by, first.column) == ("residents", "citizen_id", "name")

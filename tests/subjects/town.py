@@ -52,8 +52,8 @@ class Town:
 
     def do(self, work: Work, sources: Sources | None = None, room: Room = ROOM) -> Built:
         sources = sources or self.sources()
-        built = build.build(work, sources, self.lake, room)
-        return built + load.load_all(work, sources, self.lake, self.ledger, self.store, DAY0, room)
+        build.build(work, sources, self.lake, room)
+        return load.load_all(work, sources, self.lake, self.ledger, self.store, DAY0, room)
 
     def run(self, buckets: int = 1, *, full: bool = False) -> list[Built]:
         return [self.do(work) for work in self.plan(buckets, full=full)]
