@@ -147,7 +147,7 @@ def index_contracts(hub: Hub, datasets: Sequence[str]) -> None:
 
 
 def _write_index(
-    hub: Hub, changed: Mapping[str, Contract], lines: dict[str, str], pools: dict[str, Any]
+    hub: Hub, changed: Mapping[str, Contract], lines: dict[str, bytes], pools: dict[str, Any]
 ) -> dict[str, Any]:
     """Write both files, a line of the index for each dataset; returns the pools of what changed."""
     made = {
@@ -160,21 +160,18 @@ def _write_index(
     }
     for name, contract in changed.items():
         line = json.dumps(entry(contract, hub.settings.timezone), ensure_ascii=False, sort_keys=True)
-        lines[name] = f"{json.dumps(name)}: {line}"
-    text = ",\n".join(lines[name] for name in sorted(lines))
+        lines[name] = f"{json.dumps(name)}: {line}".encode()
     make_folder(hub.settings.index.parent)
-    write_atomically(hub.settings.index, f"{{{text}}}".encode())
+    write_atomically(hub.settings.index, b"{" + b",\n".join(lines[name] for name in sorted(lines)) + b"}")
     known = json.dumps(dict(sorted({**pools, **made}.items())), ensure_ascii=False, indent=1)
     write_atomically(_pool_file(hub), known.encode())
     return made
 
 
-def _index_lines(path: Path) -> dict[str, str]:
+def _index_lines(path: Path) -> dict[str, bytes]:
     """The index's lines by dataset, not parsed; empty if there is none."""
-    if not path.exists():
-        return {}
-    lines = path.read_text(encoding="utf-8")[1:-1].split(",\n")
-    return {line[1 : line.index('"', 1)]: line for line in lines if line}
+    lines = path.read_bytes()[1:-1].split(b",\n") if path.exists() else []
+    return {line[1 : line.index(b'"', 1)].decode(): line for line in lines if line}
 
 
 def _pools(hub: Hub) -> dict[str, Any]:
