@@ -9,6 +9,7 @@ from functools import partial
 from itertools import islice
 
 from access import clients
+from access.consent import folded
 from access.invitations import Invitation, Invitations
 from hub import subject_files
 from hub.answers import Watched, handle, made_personas, seal_key, states
@@ -47,7 +48,7 @@ def prefilling(hub: Hub) -> Prefilling:
         return World(known, hub.clock(), key, hub.settings.timezone, sandbox, frames)
 
     personas = {(one.kind, one.identifier): one for one in made_personas(hub)} if hub.settings.personas != "off" else {}
-    subject = _nobody if sandbox else partial(subject_files.subject, hub)
+    subject = _nobody if sandbox else _reader(hub)
     return Prefilling(subject, _finder(hub, subject), world, partial(handle, names), {key.id: key}, personas)
 
 
@@ -76,6 +77,17 @@ def portal(hub: Hub, forms: Mapping[str, Form], personas: Personas) -> Portal:
         return Invitations(hub.key("invitation")).open(token, form, now=hub.clock())
 
     return Portal(PORTAL_CLIENT, PORTAL_PURPOSE, PORTAL_CASE, hub.key("form-proof"), invited, samples)
+
+
+def _reader(hub: Hub) -> Callable[[str, str], SubjectFile | None]:
+    """Files from one store, whose keys and builds are looked up once."""
+    store = subject_files.store(hub)
+
+    def subject(kind: str, identifier: str) -> SubjectFile | None:
+        found = store.get(kind, folded(identifier))
+        return None if found is None else SubjectFile.of(found)
+
+    return subject
 
 
 def _finder(
