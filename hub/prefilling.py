@@ -16,6 +16,7 @@ from hub.answers import Watched, handle, made_personas, seal_key, states
 from hub.core import Hub
 from ledger import contracts, grants
 from ledger.grants import Grant
+from ledger.subject_store import StoredFile
 from prefill.answer import World
 from prefill.forms import Form, of_kind
 from prefill.personas import Persona
@@ -29,6 +30,8 @@ PORTAL_CLIENT = "demo-portal"
 PORTAL_PURPOSE = "service-application"
 PORTAL_CASE = "DEMO"
 Personas = Mapping[tuple[str, str], Persona]
+Subject = Callable[[str, str], SubjectFile | None]
+Find = Callable[[str, str], Awaitable[SubjectFile | None]]
 
 
 def every_form(hub: Hub) -> dict[str, Form]:
@@ -48,8 +51,8 @@ def prefilling(hub: Hub) -> Prefilling:
         return World(known, hub.clock(), key, hub.settings.timezone, sandbox, frames)
 
     personas = {(one.kind, one.identifier): one for one in made_personas(hub)} if hub.settings.personas != "off" else {}
-    subject = _nobody if sandbox else _reader(hub)
-    return Prefilling(subject, _finder(hub, subject), world, partial(handle, names), {key.id: key}, personas)
+    subject, find = (_nobody, _nobody_either) if sandbox else _readers(hub)
+    return Prefilling(subject, find, world, partial(handle, names), {key.id: key}, personas)
 
 
 def portal(hub: Hub, forms: Mapping[str, Form], personas: Personas) -> Portal:
@@ -79,32 +82,40 @@ def portal(hub: Hub, forms: Mapping[str, Form], personas: Personas) -> Portal:
     return Portal(PORTAL_CLIENT, PORTAL_PURPOSE, PORTAL_CASE, hub.key("form-proof"), invited, samples)
 
 
-def _reader(hub: Hub) -> Callable[[str, str], SubjectFile | None]:
-    """Files from one store, whose keys and builds are looked up once."""
+def _readers(hub: Hub) -> tuple[Subject, Find]:
+    """Files from one store, whose keys and builds are looked up once; and the same for whoever must not block.
+
+    A point read of a local file is quicker than handing it to a thread; a server is asked by a thread, once for all who wait at once.
+    """
     store = subject_files.store(hub)
 
     def subject(kind: str, identifier: str) -> SubjectFile | None:
-        found = store.get(kind, folded(identifier))
-        return None if found is None else SubjectFile.of(found)
-
-    return subject
-
-
-def _finder(
-    hub: Hub, subject: Callable[[str, str], SubjectFile | None]
-) -> Callable[[str, str], Awaitable[SubjectFile | None]]:
-    """A point read of a local file is quicker than handing it to a thread; a server is asked by a thread, for all who wait at once."""
-    if hub.settings.personas != "only" and not hub.subjects.is_sqlite:
-        return Gather(lambda asked: [subject(*one) for one in asked])
+        return _opened(store.get(kind, folded(identifier)))
 
     async def find(kind: str, identifier: str) -> SubjectFile | None:
         return subject(kind, identifier)
 
-    return find
+    def several(asked: Sequence[tuple[str, str]]) -> list[SubjectFile | None]:
+        found: dict[tuple[str, str], SubjectFile | None] = {}
+        for kind in {kind for kind, _ in asked}:
+            names = [identifier for one, identifier in asked if one == kind]
+            files = store.get_many(kind, [folded(name) for name in names])
+            found |= {(kind, name): _opened(file) for name, file in zip(names, files, strict=True)}
+        return [found[one] for one in asked]
+
+    return subject, find if hub.subjects.is_sqlite else Gather(several)
+
+
+def _opened(stored: StoredFile | None) -> SubjectFile | None:
+    return None if stored is None else SubjectFile.of(stored)
 
 
 def _nobody(_kind: str, _identifier: str) -> SubjectFile | None:
     """The subject store of a sandbox."""
+    return None
+
+
+async def _nobody_either(_kind: str, _identifier: str) -> SubjectFile | None:
     return None
 
 

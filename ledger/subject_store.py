@@ -128,13 +128,18 @@ class SubjectStore:
         if row is not None and not is_file(row[4]):
             _, survivor = pointed(self._under(row), row[0], row[4])
             row = self._row(kind, survivor)
-        if row is None or not is_file(row[4]):
-            return None
-        about = self._about(kind, row[3])
-        texts = file_texts(self._under(row), row[0], about.layout["classes"], row[4])
-        return StoredFile(
-            kind, texts, self._keys.etag(texts), row[3], about, self._facts, partial(self._keys.pseudonym, kind)
-        )
+        return None if row is None or not is_file(row[4]) else self._file(kind, row)
+
+    def get_many(self, kind: str, identifiers: Sequence[str]) -> list[StoredFile | None]:
+        """`get` for several, in their order: the database is asked once for all that are there under the keys in use."""
+        keys = [self._keys.current.lookup(kind, one) for one in identifiers]
+        rows = subject_rows.found(self._db, list(dict.fromkeys(keys)))
+        return [
+            self._file(kind, rows[key])
+            if key in rows and is_file(rows[key][4]) and self._keys.under(rows[key][2])
+            else self.get(kind, one)
+            for key, one in zip(keys, identifiers, strict=True)
+        ]
 
     def pseudonym(self, kind: str, identifier: str) -> str:
         """What the subject is called where its identifier must not stand; a merged subject's file knows better (`SubjectFile.pseudonym`)."""
@@ -264,6 +269,13 @@ class SubjectStore:
         if self._ring() != self._keys.current.id:
             raise Stop(_OTHER_KEYS, todo=_BRING_KEYS)
         return self._row(kind, identifier)
+
+    def _file(self, kind: str, row: Row) -> StoredFile:
+        about = self._about(kind, row[3])
+        texts = file_texts(self._under(row), row[0], about.layout["classes"], row[4])
+        return StoredFile(
+            kind, texts, self._keys.etag(texts), row[3], about, self._facts, partial(self._keys.pseudonym, kind)
+        )
 
     def _under(self, row: Row) -> KeySet:
         keys = self._keys.under(row[2])

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,17 @@ def test_a_merged_identifier_leads_to_the_surviving_file_until_it_has_its_own_ag
     put(store, 1, packed(keys, ANN, "甲", (OLD,)))
     store.delete_many("person", 1, [ANN])
     assert store.get("person", OLD) is None
+
+
+def test_several_files_are_had_at_once_as_they_are_had_one_by_one(store: SubjectStore) -> None:
+    begin(store, 1)
+    keys = store.keys.current
+    put(store, 1, packed(keys, ANN, "Ann", (OLD,)), packed(keys, BOB, "Bob"))
+    asked = [BOB, "nobody", ANN, BOB, OLD]
+    assert [f and f.texts for f in store.get_many("person", asked)] == [
+        f and f.texts for f in map(partial(store.get, "person"), asked)
+    ]
+    assert store.get_many("enterprise", [ANN]) == [None]
 
 
 def test_deleting_and_sweeping_count_what_was_there(store: SubjectStore) -> None:
