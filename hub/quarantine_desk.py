@@ -12,6 +12,7 @@ from hub.handout import export
 from hub.quarantined import allowed, told
 from hub.returns import take_back
 from hub.sheet import Form
+from lake import inbox
 from serving.services import Returns
 
 
@@ -47,7 +48,8 @@ class _Desk:
     def take(self, client: str, code: str, file: BinaryIO, form: str, key: str, dry_run: bool) -> dict[str, Any]:
         contract = allowed(self.hub, client, code)
         owner = hashlib.sha256(f"{client}\0{key}\0{dry_run}".encode()).hexdigest()[:32]
-        return take_back(
-            self.hub, contract, file, cast("Form", form), f"upload.{form}", owner=f"upload:{owner}", who=client,
-            record=self.record, dry_run=dry_run,
-        )  # fmt: skip
+        with inbox.once(self.hub.lake / "returned", f"{contract.dataset} {owner}"):  # one run, one worker
+            return take_back(
+                self.hub, contract, file, cast("Form", form), f"upload.{form}", owner=f"upload:{owner}", who=client,
+                record=self.record, dry_run=dry_run,
+            )  # fmt: skip

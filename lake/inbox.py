@@ -161,6 +161,19 @@ class Arrival:
         return records
 
 
+@contextmanager
+def once(place: Path, key: str) -> Iterator[None]:
+    """Nobody else does the same under this key meanwhile; whoever is killed lets go of it. Raises Conflict."""
+    make_folder(place)
+    path = place / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.lock"
+    descriptor = _lock(path)
+    try:
+        yield
+    finally:
+        path.unlink()
+        os.close(descriptor)
+
+
 def too_large(limit: int) -> TooLarge:
     """The refusal of a body beyond `limit` bytes."""
     return TooLarge(

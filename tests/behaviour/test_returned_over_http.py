@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from library_bench import Library, library_at
 from modes_bench import sieve_alone
 
 from access.audit import read
-from hub import pipeline
+from hub import pipeline, quarantine_desk
 from ledger import audit as audit_store
 from ledger import clients as client_store
 from ledger.clients import Client
@@ -106,6 +107,24 @@ def test_the_same_request_again_gets_the_same_answer_and_another_body_is_refused
     refused = sent(library, corrected(content, c4="林四"))
     assert (refused.status_code, refused.json()["title"]) == (422, "invalid")
     assert sent(library, corrected(content, c4="林四"), key="k2").json()["accepted"] == 1
+
+
+def test_while_the_first_request_is_under_way_the_same_again_is_told_409(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, seen = corrected(handed(library).content, c3_canary="林三"), []
+    real = quarantine_desk.take_back
+
+    def slow(*given: Any, **named: Any) -> Any:
+        monkeypatch.setattr(quarantine_desk, "take_back", real)
+        with ThreadPoolExecutor(1) as second:
+            seen.append(second.submit(sent, library, content).result())
+        return real(*given, **named)
+
+    monkeypatch.setattr(quarantine_desk, "take_back", slow)
+    assert sent(library, content).json()["accepted"] == 1
+    assert [answer.status_code for answer in seen] == [409]
+    assert [*(library.hub.lake / "returned").iterdir()] == []
 
 
 def test_a_dry_run_publishes_nothing(library: Library) -> None:

@@ -10,7 +10,7 @@ from hub.handout import export
 from lake import crash
 
 EVERY = tuple(p for p in crash.POINTS if not p.startswith("judge."))
-SEAMS = EVERY if SEEDS else ("land.after-manifest", "publish.quarantine-committed", "commit.after")
+SEAMS = EVERY if SEEDS else ("publish.quarantine-committed", "commit.after")
 
 
 def corrected(bench: Bench, name: str) -> str:
