@@ -57,7 +57,7 @@ def guarded(text: str) -> str:
     r"""The text with a quote before it if a spreadsheet would take it for a formula.
 
     >>> guarded("=1+1"), guarded("\tx"), guarded("林一"), guarded("'=1")
-    ("'=1+1", "'\\tx", '林一', "''=1")
+    ("'=1+1", "'\tx", '林一', "''=1")
     """
     return f"'{text}" if _DANGEROUS.match(text) else text
 
