@@ -1,6 +1,7 @@
 """The catalog of this hub: its ledger, an index file in HOME, and what is declared to build on the datasets."""
 
-from catalog.dcat import Site
+from typing import TYPE_CHECKING
+
 from catalog.guide import Words
 from catalog.library import Catalog, Uses
 from hub import subject_files
@@ -8,6 +9,9 @@ from hub.core import Hub
 from schemas.errors import HubError
 from serving.bindings import bindings
 from serving.words import WORDS
+
+if TYPE_CHECKING:  # the command line does not wait for RDF
+    from catalog.dcat import Site
 
 
 def catalog(hub: Hub, uses: Uses | None = None) -> Catalog:
@@ -26,7 +30,9 @@ def declarations(hub: Hub) -> Uses:
         return Uses({})
 
 
-def site(hub: Hub) -> Site:
+def site(hub: Hub) -> "Site":
     """How the catalog describes itself to harvesters."""
+    from catalog.dcat import Site
+
     office = Words(hub.settings.office, hub.settings.office_en)
     return Site(hub.settings.api_url.rstrip("/"), WORDS["catalog_title"], WORDS["catalog_lead"], office)
