@@ -57,7 +57,7 @@ def police(found: City) -> sqlite3.Connection:
     [
         ("DELETE FROM 人口基本信息", 0, "empty delivery of a source that had rows"),
         ("DELETE FROM 人口基本信息 WHERE rowid % 2 = 0", 0, "the change of the number of records is out of bounds"),
-        ("SELECT 1", 5, "hours since the newest updated_at is out of bounds"),
+        ("SELECT 1", 9, "hours since the newest updated_at is out of bounds"),
         (
             "UPDATE 人口基本信息 SET 户籍地区划 = '310101'",
             0,
