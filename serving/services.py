@@ -128,12 +128,11 @@ class Services:
     """Values and functions that answer the routes.
 
     `catalog`: the data resource catalog; `site`: how it describes itself to harvesters. `forms`, `kinds`: what is in force now.
-    `prefill`: how forms are filled in.
-    `desk`: who calls, what they may have, the audit (`access.desk`). `sign_in`: tokens. `authenticate`: the client that a token
-    speaks for. `pseudonym`: of a subject, for the audit. `uses`: the newest answers about one, before a moment, so many. `places`: requests
-    answered at once. `record`: returns when the audit entry is durable. `inbox`: pushes. All raise
-    errors of `schemas.errors`. `portal`: None leaves the demonstration out. `docs`: the folder of Data Docs.
-    `disputes`, `returns`, `scorecards`: see there.
+    `prefill`: how forms are filled in. `desk`: who calls, what they may have, the audit (`access.desk`). `sign_in`: tokens.
+    `authenticate`: the client that a token speaks for. `pseudonym`: of a subject, for the audit. `uses`: the newest answers about one,
+    before a moment, so many. `places`: requests answered at once. `record`: returns when the audit entry is durable. `inbox`: pushes. All
+    raise errors of `schemas.errors`. `portal`: None leaves the demonstration out. `docs`: the folder of Data Docs. `disputes`, `returns`,
+    `scorecards`: see there.
     """
 
     catalog: Catalog

@@ -46,8 +46,7 @@ def build(
 ) -> None:
     """Bring subject files up to date with the newest loads."""
     rows = [
-        {"kind": b.kind, "written": b.written, "removed": b.removed}
-        for b in subject_files.build_all(hub(), full=full)
+        {"kind": b.kind, "written": b.written, "removed": b.removed} for b in subject_files.build_all(hub(), full=full)
     ]
     output(as_json).table("subject files", rows, empty="every file is up to date")
 

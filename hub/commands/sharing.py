@@ -17,7 +17,9 @@ def serve(
 
     from hub.web import application
 
-    sys.setswitchinterval(0.0005)  # between the requests' thread and the audit's: neither waits for the other's five milliseconds
+    sys.setswitchinterval(
+        0.0005
+    )  # between the requests' thread and the audit's: neither waits for the other's five milliseconds
     uvicorn.run(application(hub()), host=host, port=port, log_level="warning", access_log=False)
 
 

@@ -39,7 +39,14 @@ def run(dag: Any, **conf: Any) -> Any:
 def test_there_is_a_dag_for_each_contract_and_one_each_for_subjects_catalog_upkeep_events_and_reconciliation(
     dags: dict[str, Any],
 ) -> None:
-    assert set(dags) == {f"dataset.{name}" for name in ORDER} | {"subjects", "catalog", "upkeep", "events", "reconcile", "references"}
+    assert set(dags) == {f"dataset.{name}" for name in ORDER} | {
+        "subjects",
+        "catalog",
+        "upkeep",
+        "events",
+        "reconcile",
+        "references",
+    }
 
 
 @pytest.mark.parametrize("dataset", ORDER)

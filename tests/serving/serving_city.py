@@ -343,8 +343,15 @@ def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock, lake
 
     woken: list[str] = []
     services = Services(
-        catalog=Catalog(ledger, lake.with_name("catalog.db"), clock, lambda: Uses(kinds, bindings({form.id: form})), "Asia/Shanghai"),
-        site=Site("http://hub.test", Words("数据资源目录", "Data resource catalog"), Words("说明", "What it is"), Words("市数据局", "Data office")),
+        catalog=Catalog(
+            ledger, lake.with_name("catalog.db"), clock, lambda: Uses(kinds, bindings({form.id: form})), "Asia/Shanghai"
+        ),
+        site=Site(
+            "http://hub.test",
+            Words("数据资源目录", "Data resource catalog"),
+            Words("说明", "What it is"),
+            Words("市数据局", "Data office"),
+        ),
         forms=lambda: {form.id: form, "person": of_kind(kinds["person"], CONTRACTS)},
         kinds=lambda: kinds,
         prefill=Prefilling(subject, find, world, handle, {KEY.id: KEY}),

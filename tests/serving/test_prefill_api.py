@@ -187,7 +187,11 @@ def test_the_forms_are_listed_with_their_fields_in_both_languages(city: City) ->
 
 
 def test_datasets_are_listed_searched_and_shown_by_name_and_by_resource_code(city: City) -> None:
-    assert [one["dataset"] for one in city.get("/v1/datasets").json()["datasets"]] == ["residents", "travel_permits", "marriages"]
+    assert [one["dataset"] for one in city.get("/v1/datasets").json()["datasets"]] == [
+        "residents",
+        "travel_permits",
+        "marriages",
+    ]
     assert [one["dataset"] for one in city.get("/v1/datasets?q=婚姻").json()["datasets"]] == ["marriages"]
     by_name, by_code = city.get("/v1/datasets/residents").json(), city.get("/v1/datasets/301001%2F000001").json()
     assert by_name == by_code
