@@ -67,7 +67,10 @@ def linked(kind: Kind, kinds: Kinds, contract: Contract, by: str, text: str = ""
 
 
 def queries(kind: Kind, kinds: Kinds, contracts: Mapping[str, Contract], share: Share) -> dict[str, str]:
-    """A query for each list (`l_0`, …) and each pick that rides on none (`p_0`, …): `_h` (its hash), `_k` (the identifier), `_load`, and more."""
+    """A query for each list (`l_0`, …) and each pick that rides on none (`p_0`, …): `_h` (its hash), `_k` (the identifier), `_load`, and more.
+
+    Rows whose `_ok` is not true are nobody's.
+    """
     riding = rides(kind)
     picks = [(i, pick) for i, pick in enumerate(kind.picks) if i not in riding]
     return {f"p_{i}": _pick(kind, kinds, pick, contracts[pick.dataset], share) for i, pick in picks} | {
@@ -160,17 +163,34 @@ def _fault(trial: str, values: list[str]) -> str:
 
 def _valid(kind: Kind, contract: Contract, by: str, text: str) -> str:
     """The identifier has the kind's form; its check characters hold too, where the gate has not seen to it already."""
-    formed = f"regexp_full_match({text}, {literal(kind.pattern)})"
+    return " AND ".join([_formed(kind, text), *_checked(kind, contract, by, text)])
+
+
+def _formed(kind: Kind, text: str) -> str:
+    return f"regexp_full_match({text}, {literal(kind.pattern)})"
+
+
+def _checked(kind: Kind, contract: Contract, by: str, text: str) -> list[str]:
     if kind.key_element is None or contract.column(by).element == kind.key_element:
-        return formed
+        return []
     key = Column(by, by, by, element=kind.key_element)
-    held = [c.ok for c in checks(key, text, today=_ANY_DAY) if c.code in {"format", "checksum", "date"}]
-    return " AND ".join([formed, *held])
+    return [c.ok for c in checks(key, text, today=_ANY_DAY) if c.code in {"format", "checksum", "date"}]
 
 
-def _mine(kind: Kind, kinds: Kinds, contract: Contract, by: str, predicate: str | None, share: Share) -> str:
-    """The bucket first: it is far cheaper than to look at the identifier's form."""
-    mine = usable(kind, kinds, contract, by, "_k")
+def _ok(kind: Kind, kinds: Kinds, contract: Contract, by: str) -> str:
+    """What must hold of an identifier of the kind's form besides; `true` if nothing.
+
+    It is a column of the relation and no condition, which DuckDB would evaluate part by part, and `least` is no AND, for the same reason.
+    """
+    others = [k for k in sharing(kind, kinds, (contract.dataset, by)) if kind.name not in k.yields_to]
+    taken = [f"NOT least({', '.join([_formed(k, '_k'), *_checked(k, contract, by, '_k'), 'true'])})" for k in others]
+    held = [*_checked(kind, contract, by, "_k"), *taken]
+    return f"least({', '.join([*held, 'true'])})" if held else "true"
+
+
+def _mine(kind: Kind, predicate: str | None, share: Share) -> str:
+    """Rows of the share whose identifier has the kind's form; the bucket first, as it is far cheaper to look at."""
+    mine = _formed(kind, "_k")
     if share.buckets > 1:
         mine = f"CASE WHEN hash(_k) % {share.buckets:d} = {share.bucket:d} THEN {mine} ELSE false END"
     if share.some:  # a row that one subject wants may be another's as well
@@ -204,9 +224,10 @@ def _pick(kind: Kind, kinds: Kinds, pick: Pick, contract: Contract, share: Share
     newest = f", {quote(pick.latest)} DESC NULLS LAST" if pick.latest else ""
     alone = contract.key == (pick.by,) and not share.merged
     order = "" if alone else f"{newest}, _own DESC, _load DESC, _seq DESC"
-    mine = _mine(kind, kinds, contract, pick.by, pick.filter, share)
+    mine, ok = _mine(kind, pick.filter, share), _ok(kind, kinds, contract, pick.by)
     rows = keyed(contract, pick.by, merged=share.merged)
-    return f"SELECT {_hash(share)} AS _h, _k, _load{columns} FROM ({rows}) WHERE {mine} ORDER BY _h{order}"
+    checked = "" if ok == "true" else f", {ok} AS _ok"
+    return f"SELECT {_hash(share)} AS _h, _k, _load{columns}{checked} FROM ({rows}) WHERE {mine} ORDER BY _h{order}"
 
 
 def _list(kind: Kind, kinds: Kinds, at: int, contract: Contract, share: Share) -> str:
@@ -219,14 +240,19 @@ def _list(kind: Kind, kinds: Kinds, at: int, contract: Contract, share: Share) -
     ties = [f"_tie{i}" for i in range(len(contract.key))]
     keys = "".join(f", {quote(column)} AS {tie}" for tie, column in zip(ties, contract.key, strict=True))
     more, extra = _ridden(kind, item, contract, riders)
+    oks = [_ok(kind, kinds, contract, branch.by) for branch in item.branches]
+    if set(oks) == {"true"}:
+        oks = ["" for _ in oks]
+    else:
+        oks, extra = [f", {ok} AS _ok" for ok in oks], [*extra, "_ok"]
     sides = []
     for i, branch in enumerate(item.branches):
         named = {**{c: c for c in item.columns}, **branch.extra}
         values = "".join(f", {quote(column)} AS {quote(name)}" for name, column in named.items())
-        mine = _mine(kind, kinds, contract, branch.by, item.filter, share)
+        mine = _mine(kind, item.filter, share)
         rows = keyed(contract, branch.by, merged=share.merged)
         ours = f"{_hash(share)} AS _h, _k, _load, {quote(item.order)} AS _at, {until} AS _until{keys}, {i}::TINYINT AS _side"
-        sides.append(f"SELECT {ours}{values}{more} FROM ({rows}) WHERE {mine}")
+        sides.append(f"SELECT {ours}{values}{more}{oks[i]} FROM ({rows}) WHERE {mine}")
     shown = "".join(f", {quote(name)}" for name in (*item.names, *extra))
     order = ", ".join(["_h", "_at DESC NULLS LAST", *ties, "_side"])
     return f"SELECT _h, _k, _load, _at, _until{shown} FROM ({' UNION ALL '.join(sides)}) ORDER BY {order}"

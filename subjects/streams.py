@@ -24,7 +24,7 @@ class _Sorted:
         self._ended = False
 
     def until(self, end: int) -> pa.Table:
-        """The next rows whose hash is below `end`."""
+        """The next rows whose hash is below `end`, without those that a column `_ok` does not affirm."""
         while not self._ended and self._last < end:
             batch = next(self._reader, None)
             if batch is None:
@@ -35,7 +35,8 @@ class _Sorted:
         table = pa.Table.from_batches(self._held, self._reader.schema).combine_chunks()
         cut = table.num_rows if end >= _HASHES else int(np.searchsorted(hashes(table), np.uint64(end)))
         self._held = table.slice(cut).to_batches()
-        return table.slice(0, cut)
+        found = table.slice(0, cut)
+        return found.filter(found["_ok"]).combine_chunks() if "_ok" in found.column_names else found
 
     def close(self) -> None:
         self._reader.close()
