@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from city_bench import ORDER, ROOT, City
 
-from ledger import loads, runs
+from hub import judging
+from ledger import loads, references, runs
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
@@ -197,3 +198,14 @@ def test_the_reconcile_dag_compares_what_is_due(dags: dict[str, Any], airflow_ci
     counts = calls.reconcile_dataset("residents", "by hand")
     assert counts["source"] > 0
     assert (counts["missing"], counts["changed"], counts["gone"]) == (0, 0, 0)
+
+
+def test_the_references_dag_judges_references_again_once_another_dataset_has_published(
+    dags: dict[str, Any], airflow_city: City
+) -> None:
+    for dataset in ("companies", "food_licences"):
+        run(dags[f"dataset.{dataset}"])
+    done = run(dags["references"])
+    assert done.state == "success"
+    assert references.last(airflow_city.hub.ledger)["food_licences"]["pins"]["companies"] > 0
+    assert judging.due(airflow_city.hub) == ()
