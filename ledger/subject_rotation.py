@@ -14,7 +14,7 @@ from ledger import subject_merges, subject_rows
 from ledger.database import Database
 from ledger.subject_keys import SubjectKeys
 from ledger.subject_rows import Row, files
-from ledger.subject_seals import file_body, file_texts, is_file, pointed, pointer_body
+from ledger.subject_seals import file_bodies, file_texts, is_file, pointed, pointer_body
 from ledger.subject_store import layout_of, rekey
 from schemas.errors import Stop
 
@@ -65,7 +65,8 @@ def _again(keys: SubjectKeys, row: Row, layout: Mapping[str, Any], named: Named)
         return there, kind, new.id, build, pointer_body(new, there, former, survivor)
     texts = file_texts(old, place, layout["classes"], body)
     there = new.lookup(kind, named(layout, texts))
-    return there, kind, new.id, build, file_body(new, there, list(texts), list(texts.values()))
+    [again] = file_bodies(new, list(texts), [(there, list(texts.values()))])
+    return there, kind, new.id, build, again
 
 
 def _row(one: Selected[Any]) -> Row:

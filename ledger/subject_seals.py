@@ -6,7 +6,7 @@ its class: moved elsewhere it does not open.
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from cryptography.exceptions import InvalidTag
 
@@ -18,15 +18,23 @@ _FILE, POINTER = b"\x01", b"\x02"
 _POINTED = "L4"
 
 
-def file_body(keys: KeySet, place: bytes, classes: Sequence[str], texts: Sequence[bytes]) -> bytes:
-    """The body of a file: for each class length, nonce and ciphertext."""
-    nonces = os.urandom(NONCE_BYTES * len(classes))
-    frames = [_FILE]
-    for i, (name, text) in enumerate(zip(classes, texts, strict=True)):
-        nonce = nonces[NONCE_BYTES * i : NONCE_BYTES * (i + 1)]
-        secret = keys.cipher(name).encrypt(nonce, text, place + name.encode())
-        frames += [len(secret).to_bytes(4, "big"), nonce, secret]
-    return b"".join(frames)
+def file_bodies(
+    keys: KeySet, classes: Sequence[str], files: Sequence[tuple[bytes, Sequence[bytes]]]
+) -> Iterator[bytes]:
+    """The body of each file, from its place and the text of each class: for each class length, nonce and ciphertext.
+
+    This is what a load of millions spends its time on, so ciphers and random bytes are got ready for all of them.
+    """
+    ciphers = [(name.encode(), keys.cipher(name).encrypt) for name in classes]
+    random, at = os.urandom(NONCE_BYTES * len(classes) * len(files)), 0
+    for place, texts in files:
+        body = _FILE
+        for (name, encrypt), text in zip(ciphers, texts, strict=True):
+            nonce = random[at : at + NONCE_BYTES]
+            at += NONCE_BYTES
+            secret = encrypt(nonce, text, place + name)
+            body += len(secret).to_bytes(4, "big") + nonce + secret
+        yield body
 
 
 def pointer_body(keys: KeySet, place: bytes, former: str, survivor: str) -> bytes:

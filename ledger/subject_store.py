@@ -38,7 +38,7 @@ from ledger import subject_rows
 from ledger.database import Database, subject_tables
 from ledger.subject_keys import KeySet, SubjectKeys
 from ledger.subject_rows import Row, files
-from ledger.subject_seals import POINTER, file_body, file_texts, is_file, pointed, pointer_body
+from ledger.subject_seals import POINTER, file_bodies, file_texts, is_file, pointed, pointer_body
 from schemas.errors import Stop, Superseded
 
 _SLICE = 2000
@@ -76,7 +76,7 @@ rings = Table(
 
 
 Packed = tuple[Any, ...]
-"""A file to put: its look-up key, the identifier and those merged into it (both None where none are), and its text for each class."""
+"""A file to put: its look-up key, the identifier and those merged into it (both None where none are), and its text for each class, as bytes."""
 
 
 @dataclass(frozen=True)
@@ -181,10 +181,10 @@ class SubjectStore:
 
     def sealed(self, kind: str, build: int, classes: Sequence[str], packed: Iterable[Packed]) -> list[Row]:
         """The rows of these files, encrypted, and a pointer for each identifier that was merged into one; made while others are written."""
-        keys, rows = self._keys.current, []
-        for place, identifier, former, *texts in packed:
-            body = file_body(keys, place, classes, [text.encode() for text in texts])
-            rows.append((place, kind, keys.id, build, body))
+        keys, files = self._keys.current, list(packed)
+        bodies = file_bodies(keys, classes, [(file[0], file[3:]) for file in files])
+        rows = [(file[0], kind, keys.id, build, body) for file, body in zip(files, bodies, strict=True)]
+        for _, identifier, former, *_ in files:
             for other in former or ():
                 there = keys.lookup(kind, other)
                 rows.append((there, kind, keys.id, build, pointer_body(keys, there, other, identifier)))

@@ -1,6 +1,6 @@
 """From the lake's subject files into the online store: only what the store does not hold, and never faster than it can forget.
 
-DuckDB packs rows and computes look-up keys beside the thread that encrypts, another thread writes; each holds a few thousand rows.
+DuckDB packs rows and computes look-up keys in one thread, a second encrypts, a third writes; each holds a few thousand rows.
 Rows come sorted by their keys, so that the store's index grows page by page and not all over.
 """
 
@@ -14,7 +14,7 @@ from lake.subject_builds import Head
 from ledger import subject_work
 from ledger.database import Database
 from ledger.subject_rows import Row
-from ledger.subject_store import SubjectStore
+from ledger.subject_store import Packed, SubjectStore
 from schemas.errors import Superseded
 from subjects import packing
 from subjects.file import facts_of
@@ -22,7 +22,7 @@ from subjects.packing import Layout
 from subjects.reading import connected
 from subjects.work import ROOM, Built, Room, Sources, Work
 
-_BATCH = 5000
+_BATCH = 4000
 
 
 def load(
@@ -39,18 +39,17 @@ def load(
     store.begin(work.kind, work.build, upto, head.layout, told, at)
     crash.point("subjects.begun")
     removed = _remove(work, lake, head, store, room) if share == 0 and not _everybody(work, head) else 0
-    written = 0
-    with ThreadPoolExecutor(1) as writer:
-        before: Future[None] | None = None
-        for files, rows in _rows(work, sources, lake, head, store, share, room):
-            if before is not None:
-                before.result()
-                crash.point("subjects.stored")
-            before = writer.submit(store.write, work.kind, work.build, rows)
-            written += files
-        if before is not None:
-            before.result()
-            crash.point("subjects.stored")
+    written, made = 0, Layout(head.layout)
+    with ThreadPoolExecutor(2) as pool:
+        writing: Future[None] | None = None
+        for files in _ahead(pool, _files(work, sources, lake, head, store, share, room)):
+            rows = store.sealed(work.kind, work.build, made.classes, files)
+            written += len(files)
+            if writing is not None:
+                writing.result()
+            writing = pool.submit(_write, work, store, rows)
+        if writing is not None:
+            writing.result()
     return Built(work.kind, written, removed)
 
 
@@ -102,14 +101,28 @@ def _remove(work: Work, lake: Path, head: Head, store: SubjectStore, room: Room)
     return removed
 
 
-def _rows(
+def _write(work: Work, store: SubjectStore, rows: list[Row]) -> None:
+    store.write(work.kind, work.build, rows)
+    crash.point("subjects.stored")
+
+
+def _ahead(pool: ThreadPoolExecutor, batches: Iterator[list[Packed]]) -> Iterator[list[Packed]]:
+    """The batches, each fetched by the pool while the one before it is in use."""
+    coming = pool.submit(next, batches, [])
+    while batch := coming.result():
+        coming = pool.submit(next, batches, [])
+        yield batch
+
+
+def _files(
     work: Work, sources: Sources, lake: Path, head: Head, store: SubjectStore, share: int, room: Room
-) -> Iterator[tuple[int, list[Row]]]:
+) -> Iterator[list[Packed]]:
+    """The share's files in batches: place, identifiers if any were merged, and the text of each class."""
     parts, made = head.parts if _everybody(work, head) else head.since(work.loaded), Layout(head.layout)
     if not parts:
         return
     kind = sources.kinds[work.kind]
-    texts = ", ".join(packing.sections(kind, sources.contracts, made))
+    texts = ", ".join(f"encode({text})" for text in packing.sections(kind, sources.contracts, made))
     inner, outer = store.keys.current.pads(work.kind)
     with connected(room) as con:
         rows = con.execute(
@@ -119,4 +132,4 @@ def _rows(
             {"inner": inner, "outer": outer},
         )
         while batch := rows.fetchmany(_BATCH):
-            yield len(batch), store.sealed(work.kind, work.build, made.classes, batch)
+            yield batch

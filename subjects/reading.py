@@ -69,7 +69,8 @@ def only_touched(con: duckdb.DuckDBPyConnection, kind: Kind, sources: Sources) -
             q if c.type == "string" else f"CAST({q} AS VARCHAR)" for c in columns if (q := statement.quote(c.name))
         ]
         whole = statement.quote(f"all_{dataset}")
-        rows = " UNION ".join(f"SELECT * FROM {whole} WHERE {text} IN (SELECT _k FROM wanted)" for text in texts)
+        shown = ", ".join(statement.quote(c.name) for c in sources.contracts[dataset].columns) + ", _load, _seq"
+        rows = " UNION ".join(f"SELECT {shown} FROM {whole} WHERE {text} IN (SELECT _k FROM wanted)" for text in texts)
         con.execute(f"CREATE TABLE {_view(dataset)} AS {rows}")
 
 
