@@ -30,7 +30,7 @@ COMMANDS = {
     ),
     "runs": ("runs", "取数运行 runs: what was read, changed, quarantined"),
     "quarantine": ("quarantine", "问题数据 quarantine: rows that failed a rule, and their way back"),
-    "quality": ("quality", "质量规则 quality: suites of Great Expectations, results, Data Docs, references"),
+    "quality": ("quality", "质量规则 quality: suites, results, Data Docs"),
     "inbox": ("inbox", "报送 inbox: batches that departments push"),
     "upkeep": ("pipeline", "Refresh bases, clean landings, look for late datasets, send what waits in the outbox."),
     "ledger": ("pipeline", "台账 ledger: the operational database"),

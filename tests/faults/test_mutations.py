@@ -88,7 +88,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a zombie sets nothing aside behind a later run", "lake/quarantine.py",
-        'if any(int(e["landing"]) > landing for e in done.values()):', "if False:",
+        'if any(int(e["landing"]) > landing for e in commits(lake, dataset).values()):', "if False:",
         f"{LAKE}::test_a_zombie_cannot_write_quarantine_behind_a_later_run",
     ),
     Mutation(

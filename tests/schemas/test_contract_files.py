@@ -159,7 +159,11 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], str, str]] = {
         "slaProperties[0]",
         "wants to be explained",
     ),
-    "openness": (set_custom("openToPublic", "yes"), "customProperties.openToPublic", "true or false"),
+    "openness": (
+        lambda d: d["customProperties"].append({"property": "openToPublic", "value": "yes", "vendor": "cityhub"}),
+        "customProperties.openToPublic",
+        "true or false",
+    ),
     "provider code": (set_custom("providerCode", "123"), "customProperties.providerCode", "USCC"),
     "no tenant": (put("tenant", " "), "tenant", "missing or empty"),
     "two columns of one name": (

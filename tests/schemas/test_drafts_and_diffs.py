@@ -133,7 +133,7 @@ def test_a_draft_of_a_table_without_a_key_proposes_one_and_asks() -> None:
     text = draft_yaml("things", {"type": "local", "path": "things.csv", "format": "csv"}, columns)
     contract = odcs.load(Path("things.odcs.yaml"), text)
     assert contract.key == ("no",)
-    assert contract.share_modes == ("file",)
+    assert contract.share_modes == ("file", "api")
     assert "TODO 主键" in text
 
 

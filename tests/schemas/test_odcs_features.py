@@ -151,8 +151,10 @@ def test_without_the_hubs_own_properties_each_of_them_is_asked_for() -> None:
     assert asked == set(OURS)
 
 
-def test_a_mail_address_is_no_webhook_and_the_end_of_life_is_a_day() -> None:
-    assert load(READ["support by mail"]).contact is None
+def test_a_mail_address_is_a_contact_and_the_end_of_life_is_a_day() -> None:
+    contact = load(READ["support by mail"]).contact
+    assert contact is not None
+    assert contact.url == "mailto:trees@example.org"
     ends = {"property": "endOfLife", "value": "2042-05-12T09:30:10-08:00"}
     assert load(top(slaProperties=[ends])).retire_on == "2042-05-12"
     with pytest.raises(ContractInvalid, match="is no date"):
