@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection as Connection
@@ -62,6 +63,14 @@ class Database:
                 connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": alone})
             yield connection
 
+    @cached_property
+    def points(self) -> Engine:
+        """Connections for single reads outside any transaction, not tried before they are used: one round trip and no more."""
+        if self.is_sqlite:
+            return self.engine
+        quick = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None, "hide_parameters": True}
+        return create_engine(self.engine.url, **quick)
+
     def create(self) -> None:
         """Create all tables that are missing; of processes that start at once, one."""
         if not self.tables.tables.keys() <= set(inspect(self.engine).get_table_names()):
@@ -80,6 +89,8 @@ class Database:
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+        if "points" in vars(self):
+            self.points.dispose()
 
 
 def _engine(url: str) -> Engine:

@@ -35,11 +35,11 @@ class KeySet:
 
     def lookup(self, kind: str, identifier: str) -> bytes:
         """Where the subject's row is: 16 bytes that without the key nobody can make of an identifier."""
-        return hmac.digest(self._key("lookup"), f"{kind}\0{identifier}".encode(), "sha256")[:LOOKUP_BYTES]
+        return hmac.digest(self._lookup, f"{kind}\0{identifier}".encode(), "sha256")[:LOOKUP_BYTES]
 
     def pads(self, kind: str) -> tuple[bytes, bytes]:
         """What goes before identifier and digest where the same is computed from SHA-256 alone: sha256(outer + sha256(inner + identifier))."""
-        key = self._key("lookup").ljust(_BLOCK, b"\0")
+        key = self._lookup.ljust(_BLOCK, b"\0")
         return bytes(b ^ 0x36 for b in key) + f"{kind}\0".encode(), bytes(b ^ 0x5C for b in key)
 
     def cipher(self, name: str) -> AESGCM:
@@ -48,6 +48,10 @@ class KeySet:
         if found is None:
             found = self._ciphers[name] = AESGCM(self._key(f"class {name}"))
         return found
+
+    @cached_property
+    def _lookup(self) -> bytes:
+        return self._key("lookup")
 
     @cached_property
     def _ciphers(self) -> dict[str, AESGCM]:

@@ -8,6 +8,7 @@ names, `_load` and `_until`.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 
@@ -41,15 +42,16 @@ def plain(field: Field) -> bool:
 
 def value_type(contract: Contract, column: str) -> pa.DataType:
     """The Arrow type of a contract's column."""
-    return arrow_schema((contract.column(column),)).field(0).type
+    found: pa.DataType = arrow_schema((contract.column(column),)).field(0).type
+    return found
 
 
-def other_type(value: pa.DataType) -> pa.DataType:
-    """The Arrow type of a losing candidate."""
-    return pa.struct([pa.field("from", pa.int8()), pa.field("value", value), pa.field("until", pa.string())])
+def other_fields(value: pa.DataType) -> list[Any]:
+    """The Arrow fields of a losing candidate."""
+    return [pa.field("from", pa.int8()), pa.field("value", value), pa.field("until", pa.string())]
 
 
-def _field(field: Field, contracts: Mapping[str, Contract]) -> list[pa.Field]:
+def _field(field: Field, contracts: Mapping[str, Contract]) -> list[Any]:
     first = field.candidates[0]
     kind = value_type(contracts[first.pick.dataset], first.column)
     if plain(field):
@@ -58,7 +60,7 @@ def _field(field: Field, contracts: Mapping[str, Contract]) -> list[pa.Field]:
         pa.field(field.name, kind),
         pa.field(f"_from_{field.name}", pa.int8()),
         pa.field(f"_until_{field.name}", pa.string()),
-        pa.field(f"_others_{field.name}", pa.list_(other_type(kind))),
+        pa.field(f"_others_{field.name}", pa.list_(pa.struct(other_fields(kind)))),
     ]
 
 

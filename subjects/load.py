@@ -108,7 +108,7 @@ def _write(work: Work, store: SubjectStore, rows: list[Row]) -> None:
 
 def _ahead(pool: ThreadPoolExecutor, batches: Iterator[list[Packed]]) -> Iterator[list[Packed]]:
     """The batches, each fetched by the pool while the one before it is in use."""
-    coming = pool.submit(next, batches, [])
+    coming: Future[list[Packed]] = pool.submit(next, batches, [])
     while batch := coming.result():
         coming = pool.submit(next, batches, [])
         yield batch

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -123,7 +124,7 @@ def _with_names(table: pa.Table, now: Merged) -> pa.Table:
     """The table with the identifiers that were merged into each subject, and what it is called after."""
     if not now.formers:
         return table
-    places = pc.index_in(table["_id"], pa.array(list(now.formers)))
+    places: Any = pc.index_in(table["_id"], pa.array(list(now.formers)))
     formers = pa.array(list(now.formers.values()), pa.list_(pa.string()))
     called = pa.array([name if (name := now.called(one)) != one else None for one in now.formers], pa.string())
     for name, values in (("_former", formers), ("_called", called)):
