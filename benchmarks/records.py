@@ -1,17 +1,16 @@
 """How fast a city's records become subject files, beside DuckDB's plain wide join of the same tables, in one run.
 
 `python benchmarks/records.py` (`--rows`, `--runs`, `--buckets`, `--parts`) makes residents and five other sources of fictitious records as published
-histories, and lets each contender do the whole work in a process of its own, in turn; medians are printed with their ratios, parts' times and
-peak memory. `join` is one row a resident with the newest row of each other source, written to Parquet; `build` writes subject files to the lake with
-provenance, losing candidates and nested lists; `change` builds those whom 1 % changed rows touch; `sqlite` and `postgres` load the encrypted online store,
-while somebody reads from it.
+histories, and lets each contender do the whole work in a process of its own, in turn; medians are printed with their ratios, parts' times
+and peak memory. `join` is one row a resident with the newest row of each other source, written to Parquet; `build` writes subject files to
+the lake with provenance, losing candidates and nested lists; `change` builds those whom 1 % changed rows touch; `sqlite` and `postgres`
+load the encrypted online store, while somebody reads from it.
 """
 
 import argparse
 import json
 import os
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
@@ -32,7 +31,11 @@ PERSON = r"""
 kind: person
 title: 自然人
 title_en: Person
-key: {title: 公民身份号码, title_en: Citizen ID, element: DE01001, pattern: '[1-9]\d{5}(18|19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\d{3}[0-9X]'}
+key:
+  title: 公民身份号码
+  title_en: Citizen ID
+  element: DE01001
+  pattern: '[1-9]\d{5}(18|19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\d{3}[0-9X]'
 fields:
   name:
     sources:
@@ -49,7 +52,11 @@ fields:
   mobile: {sources: [residents.mobile]}
   employer_uscc: {sources: [{column: insurance.employer_uscc, latest: paid_until, filter: status = 'active'}]}
 lists:
-  travel_permits: {dataset: travel_permits, columns: [permit_no, name, permit_type, issue_date, valid_to, status], order: valid_to, valid_until: valid_to}
+  travel_permits:
+    dataset: travel_permits
+    columns: [permit_no, name, permit_type, issue_date, valid_to, status]
+    order: valid_to
+    valid_until: valid_to
   marriages:
     dataset: marriages
     columns: [cert_no, registered_on, marital_code]
@@ -64,9 +71,9 @@ lists:
 _MACROS = """
 CREATE MACRO head(i) AS '9901' || lpad((i % 20 + 1)::VARCHAR, 2, '0') || strftime(DATE '1950-01-01' + ((i // 20) % 20000)::INT, '%Y%m%d')
   || lpad((i // 400000 + 1)::VARCHAR, 3, '0');
-CREATE MACRO tail(h) AS '10X98765432'[1 + (h[1]::INT * 7 + h[2]::INT * 9 + h[3]::INT * 10 + h[4]::INT * 5 + h[5]::INT * 8 + h[6]::INT * 4 + h[7]::INT * 2
-  + h[8]::INT + h[9]::INT * 6 + h[10]::INT * 3 + h[11]::INT * 7 + h[12]::INT * 9 + h[13]::INT * 10 + h[14]::INT * 5 + h[15]::INT * 8 + h[16]::INT * 4
-  + h[17]::INT * 2) % 11];
+CREATE MACRO tail(h) AS '10X98765432'[1 + (h[1]::INT * 7 + h[2]::INT * 9 + h[3]::INT * 10 + h[4]::INT * 5 + h[5]::INT * 8 + h[6]::INT * 4
+  + h[7]::INT * 2 + h[8]::INT + h[9]::INT * 6 + h[10]::INT * 3 + h[11]::INT * 7 + h[12]::INT * 9 + h[13]::INT * 10
+  + h[14]::INT * 5 + h[15]::INT * 8 + h[16]::INT * 4 + h[17]::INT * 2) % 11];
 CREATE MACRO person(i) AS head(i) || tail(head(i));
 CREATE MACRO named(i) AS '某' || chr(20000 + (i * 7 % 5000)::INT) || chr(21000 + (i % 3001)::INT);
 """
@@ -81,13 +88,15 @@ def _tables() -> dict[str, tuple[dict[str, Any], str]]:
              "hukou_region": "string", "address": "string", "mobile": "string"},
             "SELECT person(i) citizen_id, named(i) AS name, (i % 2 + 1)::VARCHAR sex_code, DATE '1950-01-01' + ((i // 20) % 20000)::INT birth_date, "
             "lpad((i % 56 + 1)::VARCHAR, 2, '0') ethnic_code, '9901' || lpad((i % 20 + 1)::VARCHAR, 2, '0') hukou_region, "
-            "'东海市中心大道' || (i % 9999 + v) || '号' || (i % 77) || '室' address, '139' || lpad((i * 7919 % 100000000)::VARCHAR, 8, '0') mobile, i "
+            "'东海市中心大道' || (i % 9999 + v) || '号' || (i % 77) || '室' address, "
+            "'139' || lpad((i * 7919 % 100000000)::VARCHAR, 8, '0') mobile, i "
             "FROM range({n}) r(i)",
         ),
         "travel_permits": (
             {"permit_no": "string", "citizen_id": "DE01001", "name": "DE01002", "permit_type": "string", "issue_date": "date", "valid_to": "date",
              "status": "string"},
-            "SELECT 'C' || lpad(i::VARCHAR, 10, '0') permit_no, person(p) citizen_id, named(p + (i % 50 = 0)::INT) AS name, '51' || (i % 5) permit_type, "
+            "SELECT 'C' || lpad(i::VARCHAR, 10, '0') permit_no, person(p) citizen_id, "
+            "named(p + (i % 50 = 0)::INT) AS name, '51' || (i % 5) permit_type, "
             "DATE '2016-01-01' + (i % 3000)::INT issue_date, DATE '2026-01-01' + (i % 3000 + v)::INT valid_to, (i % 2)::VARCHAR status, i "
             "FROM (SELECT i, (i * 2654435761) % {n} p FROM range({n} * 4 // 10) r(i))",
         ),
@@ -110,18 +119,21 @@ def _tables() -> dict[str, tuple[dict[str, Any], str]]:
             {"account_no": "string", "holder_id": "string", "holder_name": "string", "utility": "string", "address": "string", "opened_on": "date",
              "balance": "decimal"},
             "SELECT 'U' || lpad(i::VARCHAR, 12, '0') account_no, CASE WHEN i % 20 = 0 THEN '91990100MA' || lpad((i % 100000)::VARCHAR, 8, '0') "
-            "ELSE person((i * 69621) % {n}) END holder_id, '某' || i % 1000 holder_name, (i % 3)::VARCHAR utility, '东海市海滨路' || (i % 9999) || '号' address, "
+            "ELSE person((i * 69621) % {n}) END holder_id, '某' || i % 1000 holder_name, (i % 3)::VARCHAR utility, "
+            "'东海市海滨路' || (i % 9999) || '号' address, "
             "DATE '2010-01-01' + (i % 5000)::INT opened_on, ((i % 20000) / 10.0 + v)::DECIMAL(12, 2) balance, i FROM range({n} // 2) r(i)",
         ),
         "companies": (
             {"uscc": "string", "org_name": "string", "legal_rep_id": "DE01001", "legal_rep_name": "string", "reg_status_code": "string",
              "establish_date": "date"},
             "SELECT '91990100MA' || lpad(i::VARCHAR, 8, '0') uscc, '东海' || i || '有限公司' org_name, person((i * 104729) % {n}) legal_rep_id, "
-            "'某' || i % 1000 legal_rep_name, '1' reg_status_code, DATE '2005-01-01' + (i % 7000 + v)::INT establish_date, i FROM range({n} // 20) r(i)",
+            "'某' || i % 1000 legal_rep_name, '1' reg_status_code, "
+            "DATE '2005-01-01' + (i % 7000 + v)::INT establish_date, i FROM range({n} // 20) r(i)",
         ),
     }  # fmt: skip
 
 
+_PRIVATE = {"address", "mobile"}
 _SUBJECT_COLUMNS = {"citizen_id", "husband_id", "wife_id", "holder_id", "legal_rep_id"}
 _JOIN = """
 SELECT r.* EXCLUDE (_op, _seq, _hash), t.* EXCLUDE (_k), m.* EXCLUDE (_k), i.* EXCLUDE (_k), u.* EXCLUDE (_k), c.* EXCLUDE (_k)
@@ -146,14 +158,16 @@ def contracts() -> dict[str, Any]:
     made = {}
     for dataset, (columns, _) in _tables().items():
         listed = [
-            Column(n, n, n, "string", key_position=int(i == 0), element=kind, classification="L4" if kind == "DE01001" else "L3") if kind.startswith("DE")
-            else Column(n, n, n, kind, precision=12, scale=2, key_position=int(i == 0), classification="L3" if n in {"address", "mobile"} else "L2")
+            Column(n, n, n, "string", element=kind, key_position=int(i == 0), classification="L4" if kind == "DE01001" else "L3")
+            if kind.startswith("DE") else
+            Column(n, n, n, kind, precision=12, scale=2, key_position=int(i == 0), classification="L3" if n in _PRIVATE else "L2")
             for i, (n, kind) in enumerate(columns.items())
         ]  # fmt: skip
         made[dataset] = Contract(
-            dataset=dataset, title=dataset, version="1.0.0", status="active", provider=f"{dataset}局", provider_code="x", provider_en=f"Bureau of {dataset}",
-            title_en=dataset, purpose="", resource_code="302001/000001", share_type=1, share_condition="", share_modes=("api",), columns=tuple(listed),
-            source=Source("csv", "file://", "x"), subjects=tuple(SubjectLink("person", n) for n in columns if n in _SUBJECT_COLUMNS),
+            dataset=dataset, title=dataset, version="1.0.0", status="active", provider=f"{dataset}局", provider_code="x",
+            provider_en=f"Bureau of {dataset}", title_en=dataset, purpose="", resource_code="302001/000001",
+            share_type=1, share_condition="", share_modes=("api",), columns=tuple(listed), source=Source("csv", "file://", "x"),
+            subjects=tuple(SubjectLink("person", n) for n in columns if n in _SUBJECT_COLUMNS),
         )  # fmt: skip
     return made
 

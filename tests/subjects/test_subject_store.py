@@ -53,7 +53,13 @@ def begin(store: SubjectStore, build: int, kind: str = "person") -> None:
 
 def packed(keys: KeySet, identifier: str, name: str, former: tuple[str, ...] = ()) -> tuple[Any, ...]:
     whose = json.dumps([identifier, name], ensure_ascii=False)
-    return keys.lookup("person", identifier), identifier if former else None, list(former) or None, b"[3]", whose.encode()
+    return (
+        keys.lookup("person", identifier),
+        identifier if former else None,
+        list(former) or None,
+        b"[3]",
+        whose.encode(),
+    )
 
 
 def put(store: SubjectStore, build: int, *files: tuple[Any, ...]) -> None:
