@@ -47,7 +47,7 @@ class Grant:
     """One client may use these fields of one form or dataset for one purpose on one legal basis, from `begins` until before `ends`.
 
     `fields`: None for all, now and later. `legal`: the article, decree or agreement it rests on. `quota`: answers a day, None for no
-    limit. `row_filter`: a predicate over the dataset's columns that rows must meet ("" for all rows); forms have none.
+    limit. `row_filter`: conditions that rows must meet, in the language of `access.rows` ("" for all rows); forms have none.
     """
 
     id: str
