@@ -72,14 +72,12 @@ def shares(works: list[dict[str, Any]], *, due: bool) -> list[dict[str, Any]]:
 
 
 def build_subjects(share: dict[str, Any]) -> dict[str, Any]:
-    """Build one share into the lake; returns its part."""
+    """Build one share into the lake; returns its part, and of which kind."""
     from hub import subject_files
 
     with _hub() as hub:
-        return {
-            "kind": share["work"]["pending"]["kind"],
-            **subject_files.build_bucket(hub, share["work"], share["bucket"]),
-        }
+        part = subject_files.build_bucket(hub, share["work"], share["bucket"])
+        return {"kind": share["work"]["pending"]["kind"], "part": part}
 
 
 def publish_subjects(works: list[dict[str, Any]], built: list[dict[str, Any]]) -> None:
