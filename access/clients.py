@@ -5,37 +5,16 @@
 3. `require_push` lets a client send a dataset's records only under a push right; what is not there and what is not allowed answer alike.
 """
 
-import base64
-import hashlib
-import hmac
 from datetime import datetime
 
+from access.passwords import SECRET_COST, hash_secret, nobody, secret_matches
 from ledger import clients as store
 from ledger.clients import Client
 from ledger.database import Database
 from schemas.errors import Forbidden, Invalid, Unauthenticated
 
-_COST = {"n": 2**14, "r": 8, "p": 1}
 _SHORTEST_SECRET = 16
-_NOBODY = "scrypt$16384$8$1$AAAAAAAAAAAAAAAAAAAAAA==$" + base64.b64encode(bytes(32)).decode()
-
-
-def hash_secret(secret: str, salt: bytes) -> str:
-    """The secret's scrypt hash with its parameters, as one line of text.
-
-    >>> hash_secret("a long enough secret", bytes(16)).split("$")[:4]
-    ['scrypt', '16384', '8', '1']
-    """
-    digest = hashlib.scrypt(secret.encode(), salt=salt, dklen=32, **_COST)
-    parts = (*(str(v) for v in _COST.values()), base64.b64encode(salt).decode(), base64.b64encode(digest).decode())
-    return "$".join(("scrypt", *parts))
-
-
-def secret_matches(secret: str, stored: str) -> bool:
-    """Whether the secret is the one that was hashed; takes its time either way."""
-    _, n, r, p, salt, digest = stored.split("$")
-    tried = hashlib.scrypt(secret.encode(), salt=base64.b64decode(salt), dklen=32, n=int(n), r=int(r), p=int(p))
-    return hmac.compare_digest(tried, base64.b64decode(digest))
+_NOBODY = nobody(SECRET_COST)
 
 
 def register(db: Database, client_id: str, zh: str, en: str, secret: str, *, salt: bytes, at: datetime) -> Client:

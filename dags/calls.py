@@ -72,12 +72,14 @@ def shares(works: list[dict[str, Any]], *, due: bool) -> list[dict[str, Any]]:
 
 
 def build_subjects(share: dict[str, Any]) -> dict[str, Any]:
-    """Build one share into the lake; returns its part, and of which kind."""
+    """Build one share into the lake; returns its part."""
     from hub import subject_files
 
     with _hub() as hub:
-        part = subject_files.build_bucket(hub, share["work"], share["bucket"])
-        return {"kind": share["work"]["pending"]["kind"], "part": part}
+        return {
+            "kind": share["work"]["pending"]["kind"],
+            **subject_files.build_bucket(hub, share["work"], share["bucket"]),
+        }
 
 
 def publish_subjects(works: list[dict[str, Any]], built: list[dict[str, Any]]) -> None:

@@ -47,6 +47,7 @@ COMMANDS = {
     "form": ("form", "表单 forms: what they ask and where their fields come from"),
     "catalog": ("catalog", "资源目录 catalog: every dataset, what it promises and what was measured"),
     "client": ("clients", "调用方 clients: portals, their keys and budgets"),
+    "account": ("accounts", "账号 accounts: people at the console, their departments and roles"),
     "grant": ("clients", "授权 grants: which fields for which purpose, on which legal basis"),
     "provider": ("clients", "身份认证 identity providers: whose consents count"),
     "key": ("clients", "密钥 keys: the hub's own"),

@@ -65,6 +65,10 @@ class Settings(BaseSettings):
         description="file that signed heads of the audit are appended to, on a disk that the hub's operators cannot rewrite",
     )
     push_max_mb: int = Field(256, ge=1, description="largest body that a department may push, in MiB")
+    session_idle_minutes: int = Field(
+        30, ge=1, description="a session of the console ends when nobody asked for so long"
+    )
+    session_hours: int = Field(10, ge=1, description="a session of the console ends so long after its sign-in")
     demo_portal: bool = Field(False, description="serve the demonstration portal at /forms, with subjects to try")
     personas: Literal["off", "beside", "only"] = Field(
         "off",

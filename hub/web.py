@@ -3,12 +3,17 @@
 Declarations, contracts and keys are read when the process starts; loads, clients and subject files at every request.
 """
 
+import os
 import secrets
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from access import accounts
+from access.accounts import Passwords
 from access.audit import pseudonym
 from access.desk import Desk
+from access.sessions import Sessions, hashed
 from access.signin import SignIn
 from access.tokens import LIFETIME, Tokens
 from catalog.library import Uses
@@ -17,9 +22,10 @@ from hub.core import Hub
 from hub.dispute_desk import disputes_of
 from hub.prefilling import every_form, portal, prefilling
 from hub.quarantine_desk import returns_of
+from ledger import accounts as account_store
 from serving.app import create_app
 from serving.bindings import bindings
-from serving.services import Inbox, Scorecards, Services
+from serving.services import Console, Inbox, Scorecards, Services
 
 
 def application(hub: Hub) -> Any:
@@ -57,6 +63,7 @@ def services(hub: Hub) -> Services:
         record=log.write,
         clock=hub.clock,
         inbox=Inbox(partial(pushes.door, hub), partial(pushes.became, hub), partial(pushes.wake, hub)),
+        console=console(hub),
         timezone=hub.settings.timezone,
         docs=hub.settings.docs,
         portal=portal(hub, forms, prefill.personas) if hub.settings.demo_portal else None,
@@ -64,3 +71,24 @@ def services(hub: Hub) -> Services:
         returns=returns_of(hub, log.write),
         scorecards=Scorecards(partial(scorecards.departments, hub), partial(scorecards.card, hub)),
     )
+
+
+def console(hub: Hub) -> Console:
+    """What the console's pages call."""
+    key, settings = hub.key("console"), hub.settings
+
+    def change_password(name: str, password: str, session: str) -> None:
+        found = accounts.hashed(password, name, salt=os.urandom(16))
+        account_store.change(hub.ledger, name, keep=hashed(session), password_hash=found)
+
+    return Console(
+        sessions=Sessions(
+            hub.ledger, hub.clock, partial(secrets.token_urlsafe, 32), idle=timedelta(minutes=settings.session_idle_minutes),
+            longest=timedelta(hours=settings.session_hours),
+        ),
+        passwords=Passwords(hub.ledger, hub.clock, key),
+        form_key=key,
+        change_password=change_password,
+        choose_language=partial(account_store.choose_language, hub.ledger),
+        secure=settings.api_url.startswith("https:"),
+    )  # fmt: skip

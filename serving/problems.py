@@ -9,11 +9,11 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from schemas.errors import HubError, Invalid, Unauthenticated
-from serving.rendering import error_page
+from serving.rendering import address, error_page
 from serving.security import HEADERS
 
 _FOR_PROGRAMS = ("/v1/", "/dcat", "/oauth/", "/.well-known/", "/healthz", "/openapi.json")
@@ -52,10 +52,18 @@ async def _on_hub_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HubError)  # noqa: S101 - the handler is registered for nothing else
     headers: dict[str, str] = {"Cache-Control": "no-store"}
     if isinstance(error, Unauthenticated):
+        if not request.url.path.startswith(_FOR_PROGRAMS):
+            return _sign_in_first(request)
         headers["WWW-Authenticate"] = "Bearer"
     if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "5"
     return answer(request, error.problem(), headers)
+
+
+def _sign_in_first(request: Request) -> Response:
+    """Lead a browser to the sign-in page, and from there back to what it asked for."""
+    back = f"{request.url.path}?{request.url.query}".rstrip("?") if request.method == "GET" else ""
+    return RedirectResponse(address(request, "/sign-in", next=back), 303, {"Cache-Control": "no-store"})
 
 
 async def _on_malformed(request: Request, error: Exception) -> Response:

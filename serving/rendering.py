@@ -13,29 +13,43 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from catalog import guide
 from catalog.columns import FACETS
+from ledger.accounts import Account
+from serving.console import door
 from serving.services import services_of
 from serving.words import WORDS
 
 LANGUAGES = ("zh", "en")
-KEPT = frozenset({"q", "page", *FACETS})
+KEPT = frozenset({"q", "page", "next", *FACETS})
 """What a page keeps of its address when it changes its language."""
 
 
-def language(request: Request) -> str:
-    """The page's language: `?lang=`, else the browser's first wish that we speak, else Chinese."""
-    asked = request.query_params.get("lang", "")
-    if asked in LANGUAGES:
-        return asked
+def language(request: Request, account: Account | None = None) -> str:
+    """The page's language: `?lang=`, else the account's, else the browser's first wish that we speak, else Chinese."""
+    for told in (request.query_params.get("lang", ""), account.language if account else ""):
+        if told in LANGUAGES:
+            return told
     wishes = [_wish(part) for part in request.headers.get("accept-language", "").split(",")[:20]]
     spoken = [(weight, lang) for weight, lang in wishes if lang in LANGUAGES and weight > 0]
     return max(spoken, key=lambda wish: wish[0])[1] if spoken else "zh"
 
 
+def address(request: Request, path: str, account: Account | None = None, **query: str) -> str:
+    """A page's address in the request's language, for a redirect."""
+    account = account or getattr(request.state, "account", None)
+    return f"{quote(path)}?{urlencode({'lang': language(request, account), **query})}"
+
+
 def page(
     request: Request, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any
 ) -> HTMLResponse:
-    """The template filled in, in the request's language."""
-    lang = language(request)
+    """The template filled in, in the request's language, with the navigation of whoever is signed in."""
+    return _page(request, template, door.present(request), status, headers or {}, context)
+
+
+def _page(
+    request: Request, template: str, account: Account | None, status: int, headers: Mapping[str, str], context: Mapping[str, Any]
+) -> HTMLResponse:  # fmt: skip
+    lang = language(request, account)
     services = services_of(request)
     zone = ZoneInfo(services.timezone)
 
@@ -56,15 +70,27 @@ def page(
 
     spoken = {"t": words, "lang": lang, "link": link, "here": here, "when": when, "guide": guide}
     place = {"path": request.url.path, "portal": services.portal is not None}
-    html = _templates().get_template(template).render(**spoken, **place, **context)
-    return HTMLResponse(html, status, {"Content-Language": lang, "Vary": "Accept-Language", **(headers or {})})
+    done = request.query_params.get("done", "")
+    signed_in = {
+        "me": account,
+        "places": door.places(account) if account else (),
+        "session_proof": door.proof(request) if account else "",
+        "done": f"done_{done}" if account and f"done_{done}" in WORDS else "",
+    }
+    html = _templates().get_template(template).render(**spoken, **place, **signed_in, **context)
+    kept = {"Vary": "Accept-Language", **headers}
+    private = {"Cache-Control": "no-store", "Vary": f"{kept['Vary']}, Cookie"} if account else {}
+    return HTMLResponse(html, status, {"Content-Language": lang, **kept, **private})
 
 
 def error_page(request: Request, problem: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> HTMLResponse:
     """A problem as people read it."""
     status = int(problem["status"])
     known = f"error_{status}" if f"error_{status}" in WORDS else "error_500" if status >= 500 else "error_400"
-    return page(request, "error.html", status=status, headers=headers, words_of=known, problem=problem)
+    account = getattr(
+        request.state, "account", None
+    )  # if it is known: nothing is asked of a ledger that may be at fault
+    return _page(request, "error.html", account, status, headers or {}, {"words_of": known, "problem": problem})
 
 
 @cache

@@ -1,18 +1,21 @@
 """What every answer carries, and the proof that a form was sent from our own page.
 
 Headers: no scripts, no outside assets, no framing, no guessing of types, no referrer. The form's proof is a signed double submit:
-a cookie holds a random value, the page a signature of it, and a foreign site can read neither.
+a cookie holds a random value, the page a signature of it, and a foreign site can read neither. Over HTTPS a cookie bears the prefix
+`__Host-`: no other host and no plain connection can have set it.
 """
 
 import hashlib
 import hmac
 import secrets
+from typing import Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.errors import Forbidden
+from serving.services import services_of
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -46,27 +49,56 @@ class SecurityHeaders:
         await self._app(scope, receive, dressed if scope["type"] == "http" else send)
 
 
-class FormProof:
-    """Issues and checks the proof. `key` is a secret of this hub."""
+def is_secure(request: Request) -> bool:
+    """Whether browsers reach the hub by HTTPS, be it through a proxy that the request came from unencrypted."""
+    return request.url.scheme == "https" or services_of(request).console.secure
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+
+def cookie_name(request: Request, name: str) -> str:
+    """What the browser calls the cookie."""
+    return f"__Host-{name}" if is_secure(request) else name
+
+
+def set_cookie(
+    response: Response, request: Request, name: str, value: str, *, path: str = "/", samesite: Literal["strict", "lax"] = "strict"
+) -> None:  # fmt: skip
+    """Give the browser a cookie that no script reads and that ends with the browser's session."""
+    secure = is_secure(request)
+    response.set_cookie(
+        cookie_name(request, name), value, path="/" if secure else path, httponly=True, samesite=samesite, secure=secure
+    )
+
+
+def drop_cookie(response: Response, request: Request, name: str) -> None:
+    """Take the cookie back."""
+    response.delete_cookie(
+        cookie_name(request, name), path="/", httponly=True, samesite="lax", secure=is_secure(request)
+    )
+
+
+class FormProof:
+    """Issues and checks the proof. `key` is a secret of this hub; `cookie` the one that a form is tied to."""
+
+    def __init__(self, key: bytes, cookie: str = COOKIE) -> None:
+        self._key, self._cookie = key, cookie
 
     def value(self, request: Request) -> tuple[str, str]:
         """The cookie's value (the present one, or a new one) and the field that proves it."""
-        cookie = request.cookies.get(COOKIE) or secrets.token_urlsafe(24)
+        cookie = self._present(request) or secrets.token_urlsafe(24)
         return cookie, self._sign(cookie)
 
-    def keep(self, response: Response, request: Request, cookie: str) -> None:
+    def keep(self, response: Response, request: Request, cookie: str, path: str = "/forms") -> None:
         """Give the browser the cookie."""
-        secure = request.url.scheme == "https"
-        response.set_cookie(COOKIE, cookie, path="/forms", httponly=True, samesite="strict", secure=secure)
+        set_cookie(response, request, self._cookie, cookie, path=path)
 
     def check(self, request: Request, proof: str) -> None:
         """Nothing if the form came from our page, else Forbidden."""
-        cookie = request.cookies.get(COOKIE, "")
+        cookie = self._present(request)
         if not cookie or not hmac.compare_digest(self._sign(cookie).encode(), proof.encode()):
             raise Forbidden("the form was not sent from this site's own page", todo="open the form again and send it")
 
+    def _present(self, request: Request) -> str:
+        return request.cookies.get(cookie_name(request, self._cookie), "")
+
     def _sign(self, cookie: str) -> str:
-        return hmac.new(self._key, cookie.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self._key, f"{self._cookie}\0{cookie}".encode(), hashlib.sha256).hexdigest()

@@ -8,9 +8,11 @@ from typing import Any, BinaryIO
 
 from starlette.requests import HTTPConnection
 
+from access.accounts import Passwords
 from access.audit import Entry as AuditEntry
 from access.desk import Desk
 from access.invitations import Invitation
+from access.sessions import Sessions
 from access.signin import SignIn
 from catalog.dcat import Site
 from catalog.library import Catalog
@@ -101,6 +103,22 @@ class Returns:
     limit: int
 
 
+@dataclass(frozen=True)
+class Console:
+    """People at the hub's pages: their sessions and passwords, the key of their form proofs.
+
+    `change_password`: of an account by name, keeping its session of a number; Invalid for one too easily guessed. `choose_language`: of an
+    account. `secure`: whether browsers reach the hub by HTTPS.
+    """
+
+    sessions: Sessions
+    passwords: Passwords
+    form_key: bytes
+    change_password: Callable[[str, str, str], None]
+    choose_language: Callable[[str, str], None]
+    secure: bool = False
+
+
 def _no_such(*_: Any, **__: Any) -> Any:
     raise NotFound("this hub does not serve that")
 
@@ -132,7 +150,7 @@ class Services:
     `authenticate`: the client that a token speaks for. `pseudonym`: of a subject, for the audit. `uses`: the newest answers about one,
     before a moment, so many. `places`: requests answered at once. `record`: returns when the audit entry is durable. `inbox`: pushes. All
     raise errors of `schemas.errors`. `portal`: None leaves the demonstration out. `docs`: the folder of Data Docs. `disputes`, `returns`,
-    `scorecards`: see there.
+    `scorecards`, `console`: see there.
     """
 
     catalog: Catalog
@@ -148,6 +166,7 @@ class Services:
     record: Callable[[AuditEntry], None]
     clock: Callable[[], datetime]
     inbox: Inbox
+    console: Console
     timezone: str = "Asia/Shanghai"
     places: int = PLACES
     portal: Portal | None = None

@@ -1,6 +1,7 @@
 """Every word of the pages in both languages, by name; a test holds each template to this table."""
 
 from catalog.guide import Words
+from serving.console.words import CONSOLE
 
 WORDS = {
     "product": Words("城市数据共享中枢", "City data hub"),
@@ -232,4 +233,4 @@ WORDS = {
         "没有找到该号码对应的档案。请检查号码；新登记的办理人可能要到下一次更新后才有。",
         "There is no file for this identifier. Check it; a newly registered applicant appears after the next update.",
     ),
-}
+} | CONSOLE

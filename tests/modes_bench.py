@@ -64,14 +64,9 @@ class Bench:
     def __post_init__(self) -> None:
         self.drop = self.root / "drop"
         self.drop.mkdir(parents=True, exist_ok=True)
-        self.hub = self._hub(self.root)
+        settings = Settings(home=self.root / "home", drop_root=self.drop, judge_memory_mb=256)
+        self.hub = Hub(settings, secret=lambda _reference: servers.account(self.url)[1])
         self.address = self.url or f"sqlite:///{self.drop / 'source.db'}"
-
-    def _hub(self, root: Path) -> Hub:
-        settings = Settings(
-            home=root / "home", declarations=root / "home" / "declarations", drop_root=self.drop, judge_memory_mb=256
-        )
-        return Hub(settings, secret=lambda _reference: servers.account(self.url)[1])
 
     def apply(self, because: str = "a test") -> None:
         """Put the contract in force, as a new version."""
@@ -141,7 +136,8 @@ class Bench:
             self.cursor,
         )
         made.drop, made.address = self.drop, self.address
-        made.hub = made._hub(root)
+        settings = Settings(home=root / "home", drop_root=self.drop, judge_memory_mb=256)
+        made.hub = Hub(settings, secret=lambda _reference: servers.account(self.url)[1])
         return made
 
     def copy(self, root: Path) -> "Bench":

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,11 +13,14 @@ from typing import Any
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Cookies, Response
 
-from access import clients
+from access import accounts, clients
+from access.accounts import Passwords
 from access.audit import AuditLog, pseudonym
 from access.audit_seal import Signer
 from access.desk import Desk
 from access.invitations import Invitations
+from access.passwords import hash_secret
+from access.sessions import Sessions, hashed
 from access.signin import SignIn
 from access.tokens import Tokens
 from catalog.dcat import Site
@@ -25,8 +28,10 @@ from catalog.guide import Words
 from catalog.library import Catalog, Uses
 from lake import inbox
 from lake.inbox import Door
+from ledger import accounts as account_store
 from ledger import clients as client_store
 from ledger import contracts, grants, loads
+from ledger.accounts import Account
 from ledger.clients import Client
 from ledger.contracts import Application
 from ledger.database import Database
@@ -39,7 +44,7 @@ from prefill.sources import state
 from schemas.contract import Column, Contract, Source, SubjectLink, SyncMode
 from serving.app import create_app
 from serving.bindings import bindings
-from serving.services import Inbox, Portal, Prefilling, Sample, Services
+from serving.services import Console, Inbox, Portal, Prefilling, Sample, Services
 from subjects import declare
 from subjects.file import SubjectFile
 from subjects.kinds import Kinds
@@ -49,7 +54,22 @@ INVITATIONS = Invitations(b"i" * 32)
 ID = "440308199901101512"
 SECRET = "correct horse battery staple"
 PURPOSE = "出入境证件换发"
-HASH = clients.hash_secret(SECRET, b"s" * 16)
+HASH = hash_secret(SECRET, b"s" * 16)
+POLICE, CIVIL = "11440300MB2C90001A", "11440300MB2C90003H"
+PASSWORD = "four plain words suffice"
+PEOPLE = {
+    one.name: one
+    for one in (
+        Account("editor", "编辑甲", POLICE, frozenset({"editor"})),
+        Account("approver", "审批乙", POLICE, frozenset({"approver"})),
+        Account("other", "编辑丙", CIVIL, frozenset({"editor", "approver"})),
+        Account("office", "数据丁", "", frozenset({"office"})),
+        Account("auditor", "审计戊", "", frozenset({"auditor"})),
+        Account("owner", "门户己", "", frozenset({"client"}), "portal"),
+    )
+}
+"""One person of each role, and one of another department."""
+PASSWORD_HASH = hash_secret(PASSWORD, b"s" * 16)
 SIGNER = Signer(b"a" * 32)
 KEY = SealKey("k1", b"s" * 32)
 KIND = """
@@ -263,6 +283,12 @@ class City:
         """A token as the token endpoint makes it, without the cost of its secret's check."""
         return self.tokens.issue(client, now=self.clock(), jti="1").access_token
 
+    def signed_in(self, name: str) -> Http:
+        """The browser of a person, signed in without the form and the cost of the password's check."""
+        http = Http(self.app)
+        http.cookies.set("hub_session", self.services.console.sessions.begin(name), domain="hub.test")
+        return http
+
     def get(self, path: str, token: str | None = None) -> Response:
         return self.http.get(path, headers={"Authorization": f"Bearer {token or self.token()}"})
 
@@ -300,6 +326,8 @@ def fill_ledger(ledger: Database) -> None:
                 grants.allow(
                     ledger, Grant(f"{client}-{form}", client, "form", form, PURPOSE, "duty", NOW, fields=fields), NOW
                 )
+    for person in PEOPLE.values():
+        account_store.add(ledger, replace(person, password_hash=PASSWORD_HASH), NOW)
     for dataset in PUSHED:
         client_store.allow_push(ledger, "portal", dataset, NOW)
 
@@ -341,7 +369,18 @@ def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock, lake
     def became(client: str, dataset: str, receipt: str) -> dict[str, Any]:
         return asdict(inbox.find(lake, door(client, dataset).dataset, receipt))
 
+    def change_password(name: str, password: str, session: str) -> None:
+        found = accounts.hashed(password, name, salt=b"t" * 16)
+        account_store.change(ledger, name, keep=hashed(session), password_hash=found)
+
     woken: list[str] = []
+    console = Console(
+        sessions=Sessions(ledger, clock, lambda: f"session-{next(serial)}"),
+        passwords=Passwords(ledger, clock, b"n" * 32),
+        form_key=b"c" * 32,
+        change_password=change_password,
+        choose_language=partial(account_store.choose_language, ledger),
+    )
     services = Services(
         catalog=Catalog(
             ledger, lake.with_name("catalog.db"), clock, lambda: Uses(kinds, bindings({form.id: form})), "Asia/Shanghai"
@@ -363,6 +402,7 @@ def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock, lake
         record=log.write,
         clock=clock,
         inbox=Inbox(door, became, woken.append),
+        console=console,
         portal=Portal(
             "demo-portal",
             PURPOSE,
