@@ -49,6 +49,8 @@ COMMANDS = {
     "client": ("clients", "调用方 clients: portals, their keys and budgets"),
     "account": ("accounts", "账号 accounts: people at the console, their departments and roles"),
     "grant": ("clients", "授权 grants: which fields for which purpose, on which legal basis"),
+    "request": ("request", "数据共享申请 requests: asked, approved or refused in time, granted"),
+    "delegation": ("request", "委托审批 delegations: who decides on requests instead"),
     "provider": ("clients", "身份认证 identity providers: whose consents count"),
     "key": ("clients", "密钥 keys: the hub's own"),
     "audit": ("auditing", "审计 audit: who used which data, for what"),

@@ -15,7 +15,6 @@ import unicodedata
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -34,7 +33,7 @@ from schemas import elements, workdays
 from schemas.contract import Column, Contract
 from schemas.errors import Conflict, Invalid, TooMany
 from schemas.values import normalise
-from schemas.workdays import Calendar
+from schemas.workdays import Calendar, Clock
 
 TITLES = {
     "opened": ("收到异议", "value disputed"),
@@ -75,15 +74,6 @@ class Detail:
     text: str = ""
     evidence: str = ""
     reason: str = ""
-
-
-@dataclass(frozen=True)
-class Clock:
-    """A ticket's time: the day it is due, whether that day has passed, and years that may still move it."""
-
-    due_on: date
-    overdue: bool
-    provisional: tuple[int, ...]
 
 
 def open_dispute(hub: Hub, claim: Claim) -> Dispute:
@@ -174,9 +164,8 @@ class Tickets:
 
     def clock(self, dispute: Dispute) -> Clock:
         """How long the department has."""
-        due = self.calendar.after(dispute.opened_on, dispute.days)
-        late = dispute.state in store.OPEN and self.hub.today() > due
-        return Clock(due, late, self.calendar.provisional(dispute.opened_on, due))
+        running = dispute.state in store.OPEN
+        return self.calendar.clock(dispute.opened_on, dispute.days, self.hub.today(), running=running)
 
     def row(self, dispute: Dispute) -> dict[str, Any]:
         """One line of a list, as plain values."""

@@ -23,6 +23,8 @@ TYPES = (
     "dataset.recovered",
     "contract.breaking", "contract.deprecated", "contract.retired",
     "dispute.opened", "dispute.accepted", "dispute.corrected", "dispute.rejected", "dispute.closed", "dispute.overdue",
+    "request.opened", "request.extended", "request.approved", "request.granted", "request.refused", "request.withdrawn", "request.due",
+    "request.overdue", "request.undelivered",
 )  # fmt: skip
 """Every type of event, without the prefix `cityhub.` of its CloudEvents name. A test holds the reference page to this list."""
 
@@ -55,8 +57,12 @@ def messages(hub: Hub, event: Event, concerned: Iterable[Contact | None] = ()) -
 
 def owner(hub: Hub, contract: Contract) -> Contact | None:
     """Whom a dataset's trouble concerns: its contract's contact, else the data office, if settings name it."""
-    office = Contact(hub.settings.notify_url, hub.settings.notify_format) if hub.settings.notify_url else None
-    return contract.contact or office
+    return contract.contact or office(hub)
+
+
+def office(hub: Hub) -> Contact | None:
+    """The data office's own address, if settings name it."""
+    return Contact(hub.settings.notify_url, hub.settings.notify_format) if hub.settings.notify_url else None
 
 
 def envelope(hub: Hub, event: Event) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hub import deliver, disputes, library, lineage_events, notify, pipeline, pushes
+from hub import deliver, disputes, library, lineage_events, notify, pipeline, pushes, request_clocks
 from hub.core import Hub
 from lake import upkeep as lake_upkeep
 from lake.durable import write_atomically
@@ -37,11 +37,12 @@ def upkeep(hub: Hub) -> dict[str, Any]:
 
 
 def remind(hub: Hub) -> dict[str, Any]:
-    """What cannot wait for the night: settle disputes, find those that are overdue, send messages that are due."""
+    """What cannot wait for the night: settle disputes, find disputes and requests that are overdue, send messages that are due."""
     settled = disputes.settle_all(hub)
     return {
         "disputes settled": settled,
         "disputes overdue": len(disputes.find_overdue(hub)),
+        **request_clocks.find_due(hub),
         "messages sent": deliver.send(hub),
     }
 

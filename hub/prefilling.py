@@ -14,11 +14,11 @@ from access.invitations import Invitation, Invitations
 from hub import subject_files
 from hub.answers import Watched, handle, made_personas, seal_key, states
 from hub.core import Hub
-from ledger import contracts, grants
+from ledger import grants
 from ledger.grants import Grant
 from ledger.subject_store import StoredFile
 from prefill.answer import World
-from prefill.forms import Form, of_kind
+from prefill.forms import Form
 from prefill.personas import Persona
 from schemas.masking import mask
 from serving.gather import Gather
@@ -32,12 +32,6 @@ PORTAL_CASE = "DEMO"
 Personas = Mapping[tuple[str, str], Persona]
 Subject = Callable[[str, str], SubjectFile | None]
 Find = Callable[[str, str], Awaitable[SubjectFile | None]]
-
-
-def every_form(hub: Hub) -> dict[str, Form]:
-    """The declared forms, and each subject kind as a form of its own."""
-    applied, kinds = contracts.applied(hub.ledger), subject_files.kinds(hub)
-    return {**subject_files.forms(hub), **{name: of_kind(kind, applied) for name, kind in kinds.items()}}
 
 
 def prefilling(hub: Hub) -> Prefilling:

@@ -93,6 +93,21 @@ class Settings(BaseSettings):
     dispute_days: int = Field(10, ge=1, description="working days that a department has to settle a dispute (异议核实)")
     disputes_open: int = Field(1000, ge=1, description="how many disputes one client may have open at once")
 
+    request_days: int = Field(
+        10, ge=1, description="working days that a department has to decide on a request for conditional data"
+    )
+    request_days_unconditional: int = Field(
+        1, ge=1, description="the same for unconditional data that is sensitive, and so not granted at once"
+    )
+    request_extension_days: int = Field(10, ge=1, description="working days that one extension of a request adds")
+    request_remind_days: int = Field(
+        2, ge=0, description="how many working days before a request is due its department is reminded"
+    )
+    requests_open: int = Field(100, ge=1, description="how many requests one client may have open at once")
+    delivery_days: int = Field(
+        20, ge=1, description="working days within which data that was granted must have been published"
+    )
+
     @cached_property
     def lake_root(self) -> Path:
         """Folder of the lake."""

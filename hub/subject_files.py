@@ -36,6 +36,12 @@ def forms(hub: Hub) -> dict[str, Form]:
     return form_files.load(hub.settings.declared / "forms", kinds(hub), contracts.applied(hub.ledger))
 
 
+def every_form(hub: Hub) -> dict[str, Form]:
+    """The declared forms, and each subject kind as a form of its own."""
+    applied = contracts.applied(hub.ledger)
+    return {**forms(hub), **{name: form_files.of_kind(kind, applied) for name, kind in kinds(hub).items()}}
+
+
 def keys(hub: Hub) -> SubjectKeys:
     """The subject store's keys: those in use, those that rows may still be under, and the one that names subjects for good."""
     return SubjectKeys.of(hub.keys("subject"), hub.key("subject-name"))

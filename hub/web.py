@@ -20,8 +20,10 @@ from catalog.library import Uses
 from hub import library, pushes, scorecards, subject_files, trail
 from hub.core import Hub
 from hub.dispute_desk import disputes_of
-from hub.prefilling import every_form, portal, prefilling
+from hub.offer import offer
+from hub.prefilling import portal, prefilling
 from hub.quarantine_desk import returns_of
+from hub.request_desk import approvals_of, requests_of
 from ledger import accounts as account_store
 from serving.app import create_app
 from serving.bindings import bindings
@@ -35,10 +37,10 @@ def application(hub: Hub) -> Any:
 
 def services(hub: Hub) -> Services:
     """Everything the routes call."""
-    kinds, forms = subject_files.kinds(hub), every_form(hub)
+    kinds, forms = subject_files.kinds(hub), subject_files.every_form(hub)
     prefill = prefilling(hub)
     tokens = Tokens(partial(hub.keys, "token", within=2 * LIFETIME), issuer=hub.settings.api_url)
-    log = trail.open_log(hub, "api")
+    log, offered = trail.open_log(hub, "api"), offer(hub, forms, kinds)
     desk = Desk(
         hub.ledger, log, tokens, audience=hub.settings.api_url, pairwise_key=hub.key("pairwise"), clock=hub.clock,
         budget=hub.settings.subject_budget,
@@ -69,6 +71,8 @@ def services(hub: Hub) -> Services:
         portal=portal(hub, forms, prefill.personas) if hub.settings.demo_portal else None,
         disputes=disputes_of(hub, forms, desk.grants, log.write),
         returns=returns_of(hub, log.write),
+        requests=requests_of(hub, offered),
+        approvals=approvals_of(hub, offered),
         scorecards=Scorecards(partial(scorecards.departments, hub), partial(scorecards.card, hub)),
     )
 

@@ -5,11 +5,12 @@ told afterwards. Whether a request is within a grant is decided in `access.decis
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Column, ForeignKey, Integer, Row, String, Table, Text, insert, select, update
+from sqlalchemy import Column, Connection, ForeignKey, Integer, Row, String, Table, Text, insert, select, update
 
 from ledger import access_revision
 from ledger.clients import client_table
@@ -35,6 +36,7 @@ grant_table = Table(
     Column("quota", Integer),
     Column("begins", Moment, nullable=False),
     Column("ends", Moment),
+    Column("request", String(32), nullable=False, server_default="", index=True),
     Column("granted_at", Moment, nullable=False),
     Column("revoked_at", Moment),
     Column("revoked_by", String(200), nullable=False, server_default=""),
@@ -47,7 +49,8 @@ class Grant:
     """One client may use these fields of one form or dataset for one purpose on one legal basis, from `begins` until before `ends`.
 
     `fields`: None for all, now and later. `legal`: the article, decree or agreement it rests on. `quota`: answers a day, None for no
-    limit. `row_filter`: conditions that rows must meet, in the language of `access.rows` ("" for all rows); forms have none.
+    limit. `row_filter`: conditions that rows must meet, in the language of `access.rows` ("" for all rows); forms have none. `request`: the
+    id of the request that it answers, "" where there was none.
     """
 
     id: str
@@ -62,6 +65,7 @@ class Grant:
     quota: int | None = None
     row_filter: str = ""
     legal: str = ""
+    request: str = ""
 
     def live(self, now: datetime) -> bool:
         """Whether `now` is in its period."""
@@ -79,13 +83,17 @@ def allow(db: Database, grant: Grant, at: datetime) -> Grant:
             raise NotFound(f"there is no client {grant.client!r}", todo="hub client list")
         query = select(grant_table).where(grant_table.c.client == grant.client, grant_table.c.revoked_at.is_(None))
         for known in map(_read, connection.execute(query)):
-            if replace(known, id=grant.id, begins=grant.begins) == grant:
+            if replace(known, id=grant.id, begins=grant.begins, request=grant.request) == grant:
                 return known
-        fields = None if grant.fields is None else json.dumps(sorted(grant.fields), ensure_ascii=False)
-        values = {**grant.__dict__, "fields": fields, "granted_at": at}
-        connection.execute(insert(grant_table).values(values))
-        access_revision.bump(connection)
+        add(connection, grant, at)
     return grant
+
+
+def add(connection: Connection, grant: Grant, at: datetime) -> None:
+    """Record the grant as part of a transaction, in force everywhere within seconds of its end."""
+    fields = None if grant.fields is None else json.dumps(sorted(grant.fields), ensure_ascii=False)
+    connection.execute(insert(grant_table).values({**grant.__dict__, "fields": fields, "granted_at": at}))
+    access_revision.bump(connection)
 
 
 def revoke(db: Database, grant_id: str, at: datetime, *, by: str, why: str) -> None:
@@ -117,9 +125,33 @@ def standing(db: Database, client: str | None = None) -> tuple[Grant, ...]:
         return tuple(map(_read, connection.execute(query)))
 
 
+@dataclass(frozen=True)
+class Given:
+    """What became of a request's grant: the grant, and when, by whom and why it was revoked, if it was."""
+
+    grant: Grant
+    revoked_at: datetime | None
+    revoked_by: str
+    revoked_why: str
+
+
+def given(db: Database, requests: Collection[str]) -> dict[str, Given]:
+    """The grants that answered these requests, revoked or not, by request."""
+    query = select(grant_table).where(grant_table.c.request.in_(requests))
+    with db.read() as connection:
+        rows = connection.execute(query).all()
+    return {row.request: Given(_read(row), row.revoked_at, row.revoked_by, row.revoked_why) for row in rows}
+
+
+def stands(connection: Connection, request: str) -> bool:
+    """Whether the request's grant is not revoked, whatever its period."""
+    c = grant_table.c
+    return connection.execute(select(c.id).where(c.request == request, c.revoked_at.is_(None))).first() is not None
+
+
 def _read(row: Row) -> Grant:  # type: ignore[type-arg]
     return Grant(
         id=row.id, client=row.client, kind=row.kind, name=row.name, purpose=row.purpose, basis=row.basis, begins=row.begins,
         ends=row.ends, fields=None if row.fields is None else frozenset(json.loads(row.fields)), quota=row.quota,
-        row_filter=row.row_filter, legal=row.legal,
+        row_filter=row.row_filter, legal=row.legal, request=row.request,
     )  # fmt: skip

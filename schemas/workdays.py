@@ -39,6 +39,15 @@ class Year:
 
 
 @dataclass(frozen=True)
+class Clock:
+    """The time that somebody has: the day it is due, whether that day has passed, and years that may still move it."""
+
+    due_on: date
+    overdue: bool
+    provisional: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Calendar:
     """The years that are known; of any other, weekends and the fixed holidays."""
 
@@ -71,6 +80,11 @@ class Calendar:
         """The years among these days whose arrangement is not announced, so that a count may still move."""
         years = range(first.year, last.year + 1)
         return tuple(y for y in years if y not in self.years or not self.years[y].announced)
+
+    def clock(self, first: date, days: int, today: date, *, running: bool) -> Clock:
+        """The time of what began on `first` and is due after so many working days; what is not `running` is never overdue."""
+        due = self.after(first, days)
+        return Clock(due, running and today > due, self.provisional(first, due))
 
 
 def load(own: Path | None = None) -> Calendar:

@@ -15,6 +15,7 @@ from serving import (
     problems,
     push,
     quarantine,
+    requests,
     rights,
     scorecards,
     signin,
@@ -64,6 +65,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_api_route("/healthz", _healthy, include_in_schema=False)
     app.include_router(signin.router)
     app.include_router(rights.router)
+    app.include_router(requests.router)
     app.include_router(push.router)
     app.include_router(quarantine.router)
     app.include_router(api.router)

@@ -4,19 +4,28 @@ The citizen asks through a portal, with a statement of their identity provider. 
 form `own-uses` on the basis of consent, the statement must be about the subject, and the answer is in the audit, too.
 """
 
+import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from access.audit import Entry
 from access.decision import Ask
 from access.desk import Subject
+from ledger.grants import Basis, Grant, Kind
 from serving.services import services_of
 from serving.signin import caller
 
+_OPENED: dict[Kind, re.Pattern[str]] = {
+    "form": re.compile(r"/v1/(prefill|prefill/verify|disputes)"),
+    "dataset": re.compile(r"/v1/(datasets/\{[^/]+\}/(records|changes|export).*|disputes)"),
+}
+"""The routes that a grant opens, as they are written where they stand."""
+_EVIDENCE: dict[Basis, Literal["consent", "case"] | None] = {"consent": "consent", "duty": "case", "open": None}
 OWN_USES = "own-uses"
 """The form and the purpose of a citizen's look at who used their data."""
 router = APIRouter(prefix="/v1", dependencies=[Depends(caller)], tags=["access"])
@@ -59,8 +68,19 @@ class Uses(BaseModel):
     uses: list[Use]
 
 
+class Way(BaseModel):
+    """One address that a grant opens, and what is answered there."""
+
+    method: str
+    url: str
+    summary: str
+
+
 class Granted(BaseModel):
-    """One grant: `fields` None for all of the form's or dataset's."""
+    """One grant: `fields` None for all of the form's or dataset's, `row_filter` "" for all rows, `live` while its period lasts.
+
+    `evidence`: what each call brings beside the purpose: a subject's `consent`, a `case` number, or nothing.
+    """
 
     grant: str
     kind: str
@@ -72,17 +92,25 @@ class Granted(BaseModel):
     begins: datetime
     ends: datetime | None
     quota: int | None
+    row_filter: str
+    request: str | None
+    live: bool
+    evidence: Literal["consent", "case"] | None
+    opens: list[Way]
 
 
-@router.get("/grants", summary="What this client may ask for")
+@router.get("/grants", summary="What may I call? This client's grants, each with the addresses that it opens")
 def granted(request: Request, client: Annotated[str, Depends(caller)]) -> list[Granted]:
     """The caller's own grants that are not revoked."""
+    services = services_of(request)
+    now = services.clock()
     return [
         Granted(
             grant=g.id, kind=g.kind, name=g.name, purpose=g.purpose, basis=g.basis, legal=g.legal, begins=g.begins, ends=g.ends,
-            fields=None if g.fields is None else sorted(g.fields), quota=g.quota,
+            fields=None if g.fields is None else sorted(g.fields), quota=g.quota, row_filter=g.row_filter, request=g.request or None,
+            live=g.live(now), evidence=_EVIDENCE[g.basis], opens=_opens(request, g),
         )
-        for g in services_of(request).desk.grants(client)
+        for g in services.desk.grants(client)
     ]  # fmt: skip
 
 
@@ -108,3 +136,19 @@ def uses(request: Request, wish: UsesRequest, client: Annotated[str, Depends(cal
     return JSONResponse(
         Uses.model_validate({"uses": found}).model_dump(mode="json"), headers={"Cache-Control": "no-store"}
     )
+
+
+def _opens(request: Request, grant: Grant) -> list[Way]:
+    """The addresses that a grant opens."""
+    base = services_of(request).site.base
+    opened = re.compile("/v1/uses") if grant.name == OWN_USES else _OPENED[grant.kind]
+    return [
+        Way(
+            method=method,
+            url=base + re.sub(r"\{[^/]+?\}", grant.name, route.path, count=1),
+            summary=route.summary or "",
+        )
+        for route in request.app.routes
+        if isinstance(route, APIRoute) and opened.fullmatch(route.path)
+        for method in sorted(route.methods)
+    ]

@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 from starlette.requests import HTTPConnection
 
 from access.accounts import Passwords
+from access.actors import Actor
 from access.audit import Entry as AuditEntry
 from access.desk import Desk
 from access.invitations import Invitation
@@ -77,6 +78,51 @@ class Disputes:
     listed: Callable[..., list[dict[str, Any]]]
     shown: Callable[[str, str], dict[str, Any]]
     answered: Callable[[str, str, Move, str], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Requests for data, each for a client by its id: as plain values without anybody's name.
+
+    `open`: a request from the fields of a wish. `listed`: its own, newest first. `shown`: one with its steps. `withdrawn`: one taken back,
+    with a reason or "". All raise NotFound, Invalid or Conflict.
+    """
+
+    open: Callable[[str, Mapping[str, Any]], dict[str, Any]]
+    listed: Callable[[str], list[dict[str, Any]]]
+    shown: Callable[[str, str], dict[str, Any]]
+    withdrawn: Callable[[str, str, str], dict[str, Any]]
+
+
+View = Literal["decide", "asked", "all"]
+"""Which requests: those that the actor may decide now, those that the actor's department asked for, all that the actor may see."""
+
+
+@dataclass(frozen=True)
+class Approvals:
+    """Requests for data, each for an actor: a person with a department and roles (`access.actors`).
+
+    `open`: a request for a client (its id, the fields of a wish). `listed`: rows of a view, in a state or in all (""); each with `may`, the
+    moves that the actor has: approve, refuse, extend, withdraw, revoke. `shown`: one row with contact, the approvals it takes, and steps.
+    `approve`, `refuse`, `extend`, `withdraw`, `revoke`: the row after it, by number and reason (approve and withdraw take an empty one).
+    `overdue`: undecided in time, or granted and not delivered in time. `clocks`: how many are open, the actor's to decide, soon due,
+    overdue, undelivered. `delegations`: those that stand and concern the actor. `delegate`: one for a department (code) until a day, to
+    `person` or `to_department`, with `why`. `end_delegation`: by number. All raise Forbidden, NotFound, Invalid or Conflict.
+    """
+
+    open: Callable[[Actor, str, Mapping[str, Any]], dict[str, Any]]
+    listed: Callable[[Actor, View, str], list[dict[str, Any]]]
+    shown: Callable[[Actor, str], dict[str, Any]]
+    approve: Callable[[Actor, str, str], dict[str, Any]]
+    refuse: Callable[[Actor, str, str], dict[str, Any]]
+    extend: Callable[[Actor, str, str], dict[str, Any]]
+    withdraw: Callable[[Actor, str, str], dict[str, Any]]
+    revoke: Callable[[Actor, str, str], dict[str, Any]]
+    overdue: Callable[[Actor], list[dict[str, Any]]]
+    clocks: Callable[[Actor], dict[str, int]]
+    delegations: Callable[[Actor], list[dict[str, Any]]]
+    delegate: Callable[..., dict[str, Any]]
+    end_delegation: Callable[[Actor, str], None]
 
 
 @dataclass(frozen=True)
@@ -150,7 +196,7 @@ class Services:
     `authenticate`: the client that a token speaks for. `pseudonym`: of a subject, for the audit. `uses`: the newest answers about one,
     before a moment, so many. `places`: requests answered at once. `record`: returns when the audit entry is durable. `inbox`: pushes. All
     raise errors of `schemas.errors`. `portal`: None leaves the demonstration out. `docs`: the folder of Data Docs. `disputes`, `returns`,
-    `scorecards`, `console`: see there.
+    `scorecards`, `console`, `requests`, `approvals`: see there.
     """
 
     catalog: Catalog
@@ -174,6 +220,8 @@ class Services:
     disputes: Disputes = Disputes(_no_such, _no_such, _no_such, _no_such)
     returns: Returns = Returns(_no_such, _no_such, _no_such, _no_such, 0)
     scorecards: Scorecards = Scorecards(lambda _days, _only: (), _no_such)
+    requests: Requests = Requests(*[_no_such] * 4)
+    approvals: Approvals = Approvals(*[_no_such] * 13)
 
 
 def services_of(request: HTTPConnection) -> Services:
