@@ -5,6 +5,7 @@ shared secret is on it, so that nobody can sign with a public key as if it were 
 """
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
@@ -18,16 +19,21 @@ ALGORITHMS = ("Ed25519", "EdDSA", "ES256")
 """What others may sign with. `EdDSA` is the older name of Ed25519 (RFC 8037), which most libraries still write."""
 
 
-class _Listed(JWSRegistry):
-    """Knows the algorithms of the list alone."""
+class Listed(JWSRegistry):
+    """Knows the algorithms of a list alone."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        super().__init__()
+        self._names = names
 
     def get_alg(self, name: str) -> JWSAlgModel:
-        if name not in ALGORITHMS:
+        """The algorithm of this name. Raises UnsupportedAlgorithmError."""
+        if name not in self._names:
             raise UnsupportedAlgorithmError("the algorithm is not on the list")
         return self.algorithms[name]
 
 
-REGISTRY = _Listed()
+REGISTRY = Listed(ALGORITHMS)
 """What every check of a signature is given."""
 _CURVES = {("OKP", "Ed25519"), ("EC", "P-256")}
 _MOST = 10

@@ -65,6 +65,26 @@ class Settings(BaseSettings):
         description="file that signed heads of the audit are appended to, on a disk that the hub's operators cannot rewrite",
     )
     push_max_mb: int = Field(256, ge=1, description="largest body that a department may push, in MiB")
+    local_accounts: bool = Field(
+        True, description="take passwords of accounts that `hub account add` made, at /sign-in"
+    )
+    oidc_issuer: str = Field(
+        "", description="the identity provider that people sign in at (OpenID Connect), as it calls itself; empty: none"
+    )
+    oidc_client_id: str = Field("cityhub", description="this hub's client id at the identity provider")
+    oidc_client_secret: str | None = Field(
+        None, description="where the client secret is: env:NAME or file:NAME; none: a public client, by PKCE alone"
+    )
+    oidc_department_claim: str = Field(
+        "department", description="claim of the ID token with a person's department (USCC code)"
+    )
+    oidc_roles_claim: str = Field(
+        "roles",
+        description="claim with the roles: editor, approver, office, auditor, client; a dot leads into a claim, as realm_access.roles",
+    )
+    oidc_client_claim: str = Field(
+        "client", description="claim with the client id of the portal that a person answers for"
+    )
     session_idle_minutes: int = Field(
         30, ge=1, description="a session of the console ends when nobody asked for so long"
     )

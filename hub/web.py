@@ -17,7 +17,7 @@ from access.sessions import Sessions, hashed
 from access.signin import SignIn
 from access.tokens import LIFETIME, Tokens
 from catalog.library import Uses
-from hub import library, pushes, scorecards, subject_files, trail
+from hub import library, openid, pushes, scorecards, subject_files, trail
 from hub.core import Hub
 from hub.dispute_desk import disputes_of
 from hub.offer import offer
@@ -94,5 +94,5 @@ def console(hub: Hub) -> Console:
         form_key=key,
         change_password=change_password,
         choose_language=partial(account_store.choose_language, hub.ledger),
-        secure=settings.api_url.startswith("https:"),
+        secure=settings.api_url.startswith("https:"), provider=openid.provider(hub), local=settings.local_accounts,
     )  # fmt: skip

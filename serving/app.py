@@ -50,6 +50,8 @@ OPEN_ROUTES = frozenset(
         "/forms",
         "/forms/{form_id}",
         "/sign-in",
+        "/sign-in/provider",
+        "/sign-in/provider/back",
     }
 )
 """Every route that answers without a token and without a session. A test walks all routes and holds them to this list."""

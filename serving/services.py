@@ -18,6 +18,7 @@ from access.signin import SignIn
 from catalog.dcat import Site
 from catalog.library import Catalog
 from lake.inbox import Door
+from ledger.accounts import Account
 from ledger.disputes import Move
 from prefill.answer import World
 from prefill.forms import Form
@@ -150,11 +151,22 @@ class Returns:
 
 
 @dataclass(frozen=True)
+class Provider:
+    """The city's identity provider. `start`: its address, and what the browser keeps meanwhile, for where it wants to go.
+
+    `back`: the account of who comes back with a query, and where they wanted to go; Unauthenticated, or Retry where it does not answer.
+    """
+
+    start: Callable[[str], tuple[str, str]]
+    back: Callable[[str, Mapping[str, str]], tuple[Account, str]]
+
+
+@dataclass(frozen=True)
 class Console:
     """People at the hub's pages: their sessions and passwords, the key of their form proofs.
 
     `change_password`: of an account by name, keeping its session of a number; Invalid for one too easily guessed. `choose_language`: of an
-    account. `secure`: whether browsers reach the hub by HTTPS.
+    account. `secure`: whether browsers reach the hub by HTTPS. `provider`: None where there is none. `local`: are passwords taken?
     """
 
     sessions: Sessions
@@ -163,6 +175,8 @@ class Console:
     change_password: Callable[[str, str, str], None]
     choose_language: Callable[[str, str], None]
     secure: bool = False
+    provider: Provider | None = None
+    local: bool = True
 
 
 def _no_such(*_: Any, **__: Any) -> Any:

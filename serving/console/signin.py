@@ -15,7 +15,7 @@ from starlette.datastructures import FormData
 from access.actors import Actor
 from access.audit import Entry
 from ledger.accounts import Account
-from schemas.errors import Forbidden, Invalid, TooMany, Unauthenticated
+from schemas.errors import Forbidden, Invalid, NotFound, TooMany, Unauthenticated
 from serving.console.door import (
     SESSION,
     Sending,
@@ -28,13 +28,15 @@ from serving.console.door import (
     someone,
 )
 from serving.rendering import LANGUAGES, address, page
-from serving.security import FormProof, drop_cookie, set_cookie
-from serving.services import services_of
+from serving.security import FormProof, cookie_name, drop_cookie, set_cookie
+from serving.services import Provider, services_of
 
 router = APIRouter(include_in_schema=False)
 _SMALL = 16 << 10
 _BEFORE = "hub_before"
 """The cookie that the sign-in form is tied to, before there is a session."""
+_MEANWHILE = "hub_meanwhile"
+"""The cookie that holds, sealed, what the identity provider's answer must fit."""
 _HERE = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 
 
@@ -51,6 +53,33 @@ async def enter(request: Request) -> Response:
     check_size(request, _SMALL)
     async with request.form(max_files=0) as form:
         return await run_in_threadpool(_enter, request, form)
+
+
+@router.get("/sign-in/provider")
+def go(request: Request, next: str = "") -> Response:
+    """Lead to the identity provider."""
+    where, kept = _provider(request).start(own(next))
+    response = RedirectResponse(where, 303, {"Cache-Control": "no-store"})
+    set_cookie(response, request, _MEANWHILE, kept, samesite="lax")
+    return response
+
+
+@router.get("/sign-in/provider/back")
+def come_back(request: Request) -> Response:
+    """Begin a session for whom the identity provider vouches for, or ask again."""
+    kept = request.cookies.get(cookie_name(request, _MEANWHILE), "")
+    query = {name: value[:4096] for name, value in request.query_params.items()}
+    try:
+        account, next_ = _provider(request).back(kept, query)
+        if not account.active:
+            raise Unauthenticated("the account is switched off", todo="ask the data office")
+    except Unauthenticated as refusal:
+        services_of(request).record(Entry("console", "sign-in", "", (), "", "refused: sign-in"))
+        response = _ask(request, "", wrong="wrong_provider", why=refusal.what, status=403)
+    else:
+        response = begun(request, account, next_)
+    drop_cookie(response, request, _MEANWHILE)
+    return response
 
 
 @router.post("/sign-out")
@@ -128,6 +157,8 @@ def own(path: str) -> str:
 
 
 def _enter(request: Request, form: FormData) -> Response:
+    if not services_of(request).console.local:
+        raise NotFound("this hub takes no passwords", todo="sign in at the identity provider")
     given = {name: value for name, value in form.items() if isinstance(value, str)}
     _proofs(request).check(request, given.get("proof", ""))
     name, next_ = given.get("name", "").strip().lower(), given.get("next", "")
@@ -146,12 +177,29 @@ def _led_on(request: Request, account: Account, next_: str) -> Response:
     return RedirectResponse(own(next_) or address(request, first, account), 303)
 
 
-def _ask(request: Request, next_: str, *, wrong: str = "", status: int = 200) -> Response:
+def _provider(request: Request) -> Provider:
+    provider = services_of(request).console.provider
+    if provider is None:
+        raise NotFound("this hub knows no identity provider", todo="sign in with a password")
+    return provider
+
+
+def _ask(request: Request, next_: str, *, wrong: str = "", why: str = "", status: int = 200) -> Response:
+    console = services_of(request).console
     proofs = _proofs(request)
     cookie, proof = proofs.value(request)
     headers = {"Cache-Control": "no-store"}
     response = page(
-        request, "console/sign_in.html", status=status, headers=headers, proof=proof, next=own(next_), wrong=wrong
+        request,
+        "console/sign_in.html",
+        status=status,
+        headers=headers,
+        proof=proof,
+        next=own(next_),
+        wrong=wrong,
+        why=why,
+        provider=console.provider is not None,
+        local=console.local,
     )
     proofs.keep(response, request, cookie, path="/sign-in")
     return response

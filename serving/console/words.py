@@ -14,6 +14,9 @@ CONSOLE = {
     "account_name": Words("账号", "Account"),
     "password": Words("密码", "Password"),
     "wrong_sign_in": Words("账号与密码不符。", "Name and password do not fit."),
+    "sign_in_provider": Words("统一身份认证登录", "Sign in with the city's identity provider"),
+    "sign_in_local": Words("使用本地账号", "With an account of this hub"),
+    "wrong_provider": Words("统一身份认证未能完成登录。", "The identity provider's answer does not let you in."),
     "wrong_often": Words("失败次数过多，请 15 分钟后再试。", "Too many failures. Try again in 15 minutes."),
     # one's own account
     "my_account": Words("我的账号", "My account"),
