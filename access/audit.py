@@ -17,7 +17,7 @@ import json
 import queue
 import threading
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
@@ -30,7 +30,7 @@ from access.audit_seal import Signer
 from access.audit_verifier import pins_of
 from ledger import audit as store
 from ledger.audit import Head, Link
-from ledger.budgets import Limits, Verdict, charge
+from ledger.budgets import Limits, Verdict, charge, spend
 from ledger.database import Connection, Database
 from schemas.errors import AuditUnavailable, TooMany
 
@@ -51,7 +51,8 @@ class Entry:
 
     `form`: the form or dataset. `fields`: those answered, or asked for where nothing was. `subject`: a pseudonym. `basis` and `evidence`: why it
     was lawful, and the consent's id or case number (`access.decision.Decision`). `who`: the person at the client, as the client calls them
-    (a staff number); "" for the citizen themself. `grants`: the ids of the grants it rests on.
+    (a staff number); "" for the citizen themself. `grants`: the ids of the grants it rests on. `detail`: how much of what was answered, where
+    that is rows of a dataset.
     """
 
     client: str
@@ -64,6 +65,7 @@ class Entry:
     evidence: str = ""
     who: str = ""
     grants: tuple[str, ...] = ()
+    detail: str = ""
 
 
 def pseudonym(key: bytes, kind: str, identifier: str) -> str:
@@ -141,6 +143,15 @@ class AuditLog:
             waiting.cancel()
             raise _unavailable() from error
 
+    def charge(self, limits: Limits, subjects: Collection[str]) -> None:
+        """Charge the budget for the many subjects of one answer, before its entry is written; TooMany if they are over it."""
+        try:
+            within = spend(self._db, limits, subjects, self._clock().astimezone(self._zone).date())
+        except Exception as error:
+            raise _unavailable(error) from error
+        if not within:
+            raise _too_many("over budget")
+
     def close(self) -> None:
         """Write what is waiting, then stop."""
         self._closed = True
@@ -171,7 +182,7 @@ class AuditLog:
             else:
                 for one, verdict in zip(waiting, verdicts, strict=True):
                     if verdict:
-                        one.done.set_exception(TooMany(_OVER[verdict], todo="ask the data office", limit=verdict))
+                        one.done.set_exception(_too_many(verdict))
                     else:
                         one.done.set_result(None)
 
@@ -259,6 +270,10 @@ def read(body: str) -> dict[str, Any]:
 def _body(entry: Entry, verdict: Verdict) -> dict[str, Any]:
     body = {"kind": "entry", **{name: value for name, value in entry.__dict__.items() if value or name in _ALWAYS}}
     return {**body, "result": verdict} if verdict else body
+
+
+def _too_many(verdict: Verdict) -> TooMany:
+    return TooMany(_OVER[verdict], todo="ask the data office", limit=verdict)
 
 
 def _stamp(at: datetime) -> str:

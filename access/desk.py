@@ -9,7 +9,7 @@ process: the ledger's revision is looked at once a second. If the ledger cannot 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -129,6 +129,10 @@ class Desk:
     def write(self, entry: Entry, limits: Limits | None = None) -> None:
         """`submit`, and wait."""
         self._log.write(entry, limits)
+
+    def charge(self, limits: Limits, subjects: Collection[str]) -> None:
+        """Charge the budget for the many subjects of one answer, by pseudonym, before its entry is written; TooMany if they are over it."""
+        self._log.charge(limits, subjects)
 
     def _fresh(self) -> _Known:
         now = self._monotonic()

@@ -23,6 +23,7 @@ from hub.dispute_desk import disputes_of
 from hub.offer import offer
 from hub.prefilling import portal, prefilling
 from hub.quarantine_desk import returns_of
+from hub.records import records_of
 from hub.request_desk import approvals_of, requests_of
 from ledger import accounts as account_store
 from serving.app import create_app
@@ -73,6 +74,7 @@ def services(hub: Hub) -> Services:
         returns=returns_of(hub, log.write),
         requests=requests_of(hub, offered),
         approvals=approvals_of(hub, offered),
+        records=records_of(hub, desk),
         scorecards=Scorecards(partial(scorecards.departments, hub), partial(scorecards.card, hub)),
     )
 

@@ -35,6 +35,24 @@ def create_lookup(
     con.execute(f"CREATE OR REPLACE VIEW {quote(name)} AS {_select(lake, history, contract, columns, load, keys)}")
 
 
+def create_states(
+    con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, since: int, upto: int, before: str, after: str
+) -> None:
+    """Create views `before` and `after`: the live rows as of load `since` and of load `upto`, of the keys that loads in between touched."""
+    history = History(lake, contract.dataset)
+    columns = ", ".join(quote(c.name) for c in contract.columns)
+    key = ", ".join(quote(k) for k in contract.key)
+    recent = tuple(f for f in history.files() if f.last_load > since and f.first_load <= upto)
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE touched AS SELECT DISTINCT {key} FROM ({_rows(contract, recent)}) "
+        f"WHERE _load > {since:d} AND _load <= {upto:d}"
+    )
+    for name, load in ((before, since), (after, upto)):
+        con.execute(
+            f"CREATE OR REPLACE VIEW {quote(name)} AS {_select(lake, history, contract, columns, load, 'touched')}"
+        )
+
+
 def create_newest(
     con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, name: str, load: int, keys: str
 ) -> None:

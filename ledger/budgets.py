@@ -13,7 +13,7 @@ A subject is known here by a digest of its pseudonym.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
@@ -45,6 +45,7 @@ from ledger.database import Database, audit_tables, ledger_tables
 WINDOW = 30
 MARGIN = 100
 """How many subjects over its budget a client may come before it is stopped."""
+_PIECE = 2000
 Verdict = Literal["", "over budget", "over quota"]
 
 budget_table = Table(
@@ -183,6 +184,7 @@ def prune(db: Database, today: date, keep_days: int = 400) -> None:
 def charge(connection: Connection, asked: Sequence[tuple[Limits, str]], today: date) -> list[Verdict]:
     """Charge each (limits, subject) in order; what is over a limit is not charged. Inside the caller's write transaction.
 
+    Without a subject (the answer is about nobody, or about many, who were charged by `spend`) only quotas are charged.
     Rows are locked in one order, so that two processes never wait for each other in a circle.
     """
     verdicts = _charge_quotas(connection, [limits for limits, _ in asked], today)
@@ -190,12 +192,30 @@ def charge(connection: Connection, asked: Sequence[tuple[Limits, str]], today: d
     def scope(place: int) -> tuple[str, str]:
         return asked[place][0].client, asked[place][0].purpose
 
-    within_quota = sorted((place for place, verdict in enumerate(verdicts) if not verdict), key=scope)
+    about_somebody = (place for place, verdict in enumerate(verdicts) if not verdict and asked[place][1])
+    within_quota = sorted(about_somebody, key=scope)
     for (client, purpose), places in groupby(within_quota, key=scope):
         ask = {place: (asked[place][0].subjects, _digest(asked[place][1])) for place in places}
         for place in _charge_budget(connection, client, purpose, ask, today):
             verdicts[place] = "over budget"
     return verdicts
+
+
+def spend(db: Database, limits: Limits, subjects: Collection[str], today: date) -> bool:
+    """Charge the budget for many subjects of one answer, in transactions of their own; whether all are within it.
+
+    More subjects than the budget could ever bear are not charged at all, and stop nobody. Of others that come over it, those before stay charged.
+    """
+    if len(subjects) > limits.subjects + MARGIN:
+        return False
+    digests = sorted(map(_digest, subjects))
+    for first in range(0, len(digests), _PIECE):
+        piece = {n: (limits.subjects, one) for n, one in enumerate(digests[first : first + _PIECE])}
+        with db.write() as connection:
+            over = _charge_budget(connection, limits.client, limits.purpose, piece, today)
+        if over:
+            return False
+    return True
 
 
 def _charge_quotas(connection: Connection, asked: Sequence[Limits], today: date) -> list[Verdict]:

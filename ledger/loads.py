@@ -90,6 +90,14 @@ def known(db: Database, dataset: str) -> int:
         return int(connection.execute(select(func.max(loads.c.load)).where(loads.c.dataset == dataset)).scalar() or 0)
 
 
+def published_at(db: Database, dataset: str, load: int) -> datetime | None:
+    """When a load was published; None if the ledger knows of none."""
+    query = select(loads.c.published_at).where(loads.c.dataset == dataset, loads.c.load == load)
+    with db.read() as connection:
+        found = connection.execute(query).scalar()
+    return None if found is None else _utc(found)
+
+
 def latest(db: Database, datasets: Collection[str] | None = None) -> dict[str, Load]:
     """The newest load of every dataset, or of each of `datasets`, by dataset."""
     last = select(loads.c.dataset, func.max(loads.c.load).label("load")).group_by(loads.c.dataset)

@@ -15,6 +15,7 @@ from serving import (
     problems,
     push,
     quarantine,
+    records,
     requests,
     rights,
     scorecards,
@@ -70,6 +71,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(requests.router)
     app.include_router(push.router)
     app.include_router(quarantine.router)
+    app.include_router(records.router)
     app.include_router(api.router)
     app.include_router(disputes.router)
     app.include_router(scorecards.api)

@@ -184,6 +184,17 @@ def _no_such(*_: Any, **__: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class Records:
+    """The records of datasets, held to the grants of who asks: pages of rows, of changes.
+
+    `page` takes a wish with limit, cursor and as_of, `changes` one with since, limit and cursor. Both raise Forbidden, Invalid, TooMany.
+    """
+
+    page: Callable[..., dict[str, Any]] = _no_such
+    changes: Callable[..., dict[str, Any]] = _no_such
+
+
+@dataclass(frozen=True)
 class Prefilling:
     """What it takes to fill a form in.
 
@@ -210,7 +221,7 @@ class Services:
     `authenticate`: the client that a token speaks for. `pseudonym`: of a subject, for the audit. `uses`: the newest answers about one,
     before a moment, so many. `places`: requests answered at once. `record`: returns when the audit entry is durable. `inbox`: pushes. All
     raise errors of `schemas.errors`. `portal`: None leaves the demonstration out. `docs`: the folder of Data Docs. `disputes`, `returns`,
-    `scorecards`, `console`, `requests`, `approvals`: see there.
+    `scorecards`, `console`, `requests`, `approvals`, `records`: see there.
     """
 
     catalog: Catalog
@@ -236,6 +247,7 @@ class Services:
     scorecards: Scorecards = Scorecards(lambda _days, _only: (), _no_such)
     requests: Requests = Requests(*[_no_such] * 4)
     approvals: Approvals = Approvals(*[_no_such] * 13)
+    records: Records = Records()
 
 
 def services_of(request: HTTPConnection) -> Services:
