@@ -15,11 +15,13 @@ not delivered are leaving and do not stay, unless an unkeyable row suspends dele
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import duckdb
 
 from lake.current import literal, quote
 from quality import table_rules
+from quality.repeats import shared_hashes
 from quality.rule import Rule, Stage, delivered, present, refused
 from quality.standardise import delivered_json
 from quality.table_rules import Past
@@ -80,12 +82,17 @@ def sift(
 
 @dataclass
 class _Sieve:
-    """One split on its way. `quiet` are the rules that no row can break, `unknown` those whose referenced dataset has no rows yet."""
+    """One split on its way.
+
+    `rows` is how many there are at most at a stage; `quiet` are the rules that no row can break, `unknown` those whose referenced dataset
+    has no rows yet.
+    """
 
     con: duckdb.DuckDBPyConnection
     contract: Contract
     rules: Sequence[Rule]
     checked: dict[str, int] = field(default_factory=dict)
+    rows: int = 0
     quiet: set[str] = field(default_factory=set)
     unknown: list[str] = field(default_factory=list)
 
@@ -101,7 +108,8 @@ class _Sieve:
         total, *found = self.con.execute(f"SELECT {sums} FROM standard").fetchone() or (0,)
         counts = dict(zip(asked, found, strict=True))
         self.checked |= {r.id: counts[r.checked] for r in here}
-        return int(total)
+        self.rows = int(total)
+        return self.rows
 
     def find_faults(self, stage: Stage) -> None:
         """Add the stage's rows that break a rule, all rules in one look; no row is looked at for rules that none can break.
@@ -129,9 +137,7 @@ class _Sieve:
         Windows run over repeated keys only. The payload is the hash of the values, and of the delivered text where a value was unreadable.
         """
         key, keyed = ", ".join(quote(k) for k in self.contract.key), present(self.contract.key)
-        self.con.execute(
-            f"CREATE TABLE repeated AS SELECT {key} FROM standard WHERE {keyed} GROUP BY ALL HAVING count(*) > 1"
-        )
+        self.con.execute(f"CREATE TABLE repeated AS {self._repeated('standard', self.contract.key)}")
         if not _one(self.con, "SELECT count(*) FROM repeated"):
             self.con.execute("CREATE TABLE fates (_seq BIGINT, fate VARCHAR)")
             self.con.execute(f"CREATE VIEW contenders AS SELECT * FROM standard WHERE {keyed}")
@@ -167,6 +173,7 @@ class _Sieve:
         self.con.execute(
             f"CREATE VIEW candidates AS SELECT _seq{columns} FROM passing UNION ALL SELECT _seq{columns} FROM staying"
         )
+        self.rows += _one(self.con, "SELECT count(*) FROM staying")
         measuring = [r for r in everything if r.measure]
         if measuring:
             table_rules.prepare(self.con, self.contract, measuring, past, published="_current")
@@ -174,8 +181,7 @@ class _Sieve:
             if rule.reference:
                 self._refuse_unknown(rule, references)
             elif rule.once:
-                key, there = ", ".join(map(quote, rule.columns)), present(rule.columns)
-                self._refuse(rule, f"SELECT {key} FROM candidates WHERE {there} GROUP BY ALL HAVING count(*) > 1")
+                self._refuse(rule, self._repeated("candidates", rule.columns))
 
     def _without_rejected(self) -> str:
         """The join that leaves out the rows that a rule has rejected so far; nothing where there is none."""
@@ -191,6 +197,19 @@ class _Sieve:
         if self.contract.source.sync != "snapshot" or _one(self.con, unkeyable):
             return replaced
         return f"{replaced} SEMI JOIN standard USING ({key})"
+
+    def _repeated(self, table: str, columns: tuple[str, ...]) -> str:
+        """The query of the values, all there, that more than one row of the table has. Rows that share no hash need no grouping."""
+        names, there = ", ".join(map(quote, columns)), present(columns)
+
+        def hashes(n: int, parts: int) -> Any:
+            part = f" AND hash({names}) % {parts} = {n}" if parts > 1 else ""
+            return self.con.execute(f"SELECT hash({names}) AS h FROM {table} WHERE {there}{part}").fetchnumpy()["h"]
+
+        shared = shared_hashes(hashes, self.rows)
+        if shared is not None:
+            there = f"hash({names}) IN ({', '.join(map(str, shared))}) AND {there}" if shared else "FALSE"
+        return f"SELECT {names} FROM {table} WHERE {there} GROUP BY ALL HAVING count(*) > 1"
 
     def _refuse(self, rule: Rule, values: str) -> None:
         """Table `refused(rule)`, of these values; without any no row breaks the rule."""
@@ -259,7 +278,7 @@ class _Sieve:
     def _judged(self, rule: Rule, broken: Mapping[str, int]) -> int:
         if rule.stage != "set" or rule.id in self.quiet:
             return broken[rule.id]
-        return _one(self.con, f"SELECT count(*) FROM candidates WHERE ({rule.ok}) IS FALSE")
+        return broken[rule.id] + _one(self.con, f"SELECT count(*) FROM staying WHERE ({rule.ok}) IS FALSE")
 
     def _measured(self, rule: Rule) -> float | None:
         row = self.con.execute(f"SELECT {rule.measure}").fetchone()

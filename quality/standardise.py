@@ -25,7 +25,7 @@ from schemas import expressions
 from schemas.contract import Column, Contract
 
 Delivery = tuple[str, Iterator[pa.RecordBatch]]
-_WRITTEN = "FORMAT parquet, COMPRESSION zstd, DICTIONARY_SIZE_LIMIT 1, ROW_GROUP_SIZE 61440"
+_WRITTEN = "FORMAT parquet, COMPRESSION zstd, DICTIONARY_SIZE_LIMIT 2000, ROW_GROUP_SIZE 61440"
 _NATIVE: dict[str, tuple[str, ...]] = {
     "integer": ("int",), "number": ("double",), "decimal": ("decimal",), "date": ("date32",), "timestamp": ("timestamp[us, tz=",),
     "boolean": ("bool",),

@@ -1,0 +1,28 @@
+"""Which rows may agree in some columns: those that share a hash with another, found by sorting hashes.
+
+Sorting takes a fifth of what grouping the values takes, and nothing that memory must hold beyond `AT_ONCE` numbers. Equal values have equal
+hashes (DuckDB groups by the same ones); of unequal values a few may share one, so who asks groups the rows named here by their values.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+AT_ONCE = 16_000_000
+NAMED = 10_000
+"""Above this number of shared hashes they are not worth naming."""
+
+
+def shared_hashes(hashes: Callable[[int, int], Any], rows: int) -> list[int] | None:
+    """The hashes that more than one row has, in order; None if they are too many to be named.
+
+    `hashes(n, parts)` gives those rows' hashes as a NumPy array whose remainder by `parts` is `n`; `rows` is about how many rows there are.
+    """
+    parts, found = rows // AT_ONCE + 1, []
+    for n in range(parts):
+        numbers = np.sort(hashes(n, parts))
+        found += np.unique(numbers[1:][numbers[1:] == numbers[:-1]]).tolist()
+        if len(found) > NAMED:
+            return None
+    return sorted(found)
