@@ -18,7 +18,7 @@ import httpx
 
 from access import webhooks
 from connectors.http_logs import quiet
-from hub import named_secrets
+from hub import named_secrets, subscription_keys
 from hub.core import Hub
 from ledger import outbox
 from ledger.outbox import Message
@@ -127,4 +127,7 @@ def _mail_server(hub: Hub) -> Iterator[smtplib.SMTP]:
 
 
 def _secret(hub: Hub, reference: str) -> str:
+    """What a reference names: a secret of the operator's, or the hub's own key for a client's subscription."""
+    if reference.startswith(subscription_keys.KEYS):
+        return subscription_keys.key(hub, reference)
     return (hub.secret or partial(named_secrets.look_up, files=hub.settings.secret_files))(reference)

@@ -1,7 +1,7 @@
 """What happened, as those who want to know are told: one `Event`, written for each address as its kind takes it.
 
 1. Whoever records a fact makes its event first, and hands the messages to the ledger, which queues them in the fact's own transaction.
-2. An event goes to those it concerns (`concerned`) and to those who subscribed to its type, each address once.
+2. An event goes to those it concerns (`concerned`) and to those who subscribed to its type, each address under one key once.
 3. People read words in both languages (plain JSON, 企业微信, 钉钉, e-mail); programs read CloudEvents 1.0 in structured JSON.
 
 An event names datasets, counts, rules and tickets, never a record.
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hub.core import Hub
-from ledger import subscriptions
+from ledger import grants, subscriptions
 from ledger.outbox import Message
 from schemas.contract import Contact, Contract
 
@@ -46,13 +46,24 @@ class Event:
 
 
 def messages(hub: Hub, event: Event, concerned: Iterable[Contact | None] = ()) -> tuple[Message, ...]:
-    """The event's messages: to those concerned, and to those who subscribed to its type and dataset."""
+    """The event's messages: to those concerned, and to those who subscribed to its type and dataset.
+
+    A client's own subscription has a key of its own and is no concern of another at the same address; it lasts as long as a grant does.
+    """
     wanted = [s for s in subscriptions.of(hub.ledger, event.contract.dataset) if s.wants(event.type)]
     found: dict[str, tuple[Contact, str | None]] = {
         contact.url: (contact, None) for contact in concerned if contact is not None
     }
-    found |= {s.contact.url: (s.contact, s.secret) for s in wanted}
-    return tuple(_message(hub, event, contact, secret) for contact, secret in found.values())
+    found |= {s.contact.url: (s.contact, s.secret) for s in wanted if not s.client}
+    own = [(s.contact, s.secret) for s in wanted if s.client and has_grant(hub, s.client, event.contract.dataset)]
+    return tuple(_message(hub, event, contact, secret) for contact, secret in (*found.values(), *own))
+
+
+def has_grant(hub: Hub, client: str, dataset: str) -> bool:
+    """Whether the client holds a grant for the dataset at this hour."""
+    now = hub.clock()
+    standing = grants.standing(hub.ledger, client)
+    return any(g.kind == "dataset" and g.name == dataset and g.live(now) for g in standing)
 
 
 def owner(hub: Hub, contract: Contract) -> Contact | None:

@@ -25,7 +25,6 @@ from lake.session import Connection, session
 from ledger import contracts, loads
 from schemas.contract import Contract
 from schemas.errors import Forbidden, Invalid, TooMany
-from serving import services
 
 MEMORY_MB = 512
 _ROWS, _BEFORE, _AFTER = "rows_of_load", "rows_before", "rows_after"
@@ -33,14 +32,10 @@ _NAMED = re.compile(r"[a-z][a-z0-9_-]{1,62}|[0-9]{1,20}/[0-9]{1,20}")
 Row = dict[str, Any]
 
 
-def records_of(hub: Hub, desk: Desk) -> services.Records:
-    """What the routes call; nothing in the sandbox, which opens no source's data."""
-    if hub.settings.personas == "only":
-        return services.Records()
-    found = Records(
-        hub, desk, partial(pseudonym, hub.key("audit-subject")), Cursors(hub.key("cursor")), hub.key("row-order").hex()
-    )
-    return services.Records(found.page, found.changes)
+def reader(hub: Hub, desk: Desk) -> "Records":
+    """Reads this hub's datasets."""
+    named = partial(pseudonym, hub.key("audit-subject"))
+    return Records(hub, desk, named, Cursors(hub.key("cursor")), hub.key("row-order").hex())
 
 
 @dataclass(frozen=True)
@@ -60,7 +55,7 @@ class Records:
         """The next rows of one load, and the cursor of those after them."""
         extract = self.extract(wish)
         question = f"records {as_of} {wish.question}"
-        place = self._place(cursor, question) or Place(self._load(extract.contract, as_of, "as_of"))
+        place = self._place(cursor, question) or Place(self.load(extract.contract, as_of, "as_of"))
         subjects = [link.key for link in extract.contract.subjects]
 
         def asked(con: Connection) -> Statement:
@@ -79,7 +74,7 @@ class Records:
         """The next changes from load `since` to the newest, by key: what is seen anew or otherwise, and what is not seen any more."""
         extract = self.extract(wish, keyed=True)
         contract, question = extract.contract, f"changes {since} {wish.question}"
-        newest = self._load(contract, None, "since")
+        newest = self.load(contract, None, "since")
         if since > newest:
             raise Invalid(f"since: load {since} is not published yet", todo=f"the newest is {newest}", field="since")
         place = self._place(cursor, question) or Place(newest)
@@ -112,26 +107,37 @@ class Records:
         raise found.refusal()
 
     def account(self, wish: Wish, extract: Extract, detail: str, subjects: frozenset[str]) -> None:
-        """Charge an answer's subjects and write its entry; TooMany or AuditUnavailable, and nothing may leave.
+        """Charge an answer's subjects, then write its entry; TooMany or AuditUnavailable, and nothing may leave."""
+        self.note(wish, extract, detail, self.charge(wish, extract, subjects))
 
-        An answer about one subject is an entry about it, so that the subject finds it among those who used its data.
+    def charge(self, wish: Wish, extract: Extract, subjects: frozenset[str]) -> str:
+        """Charge the subjects that an answer tells of, and the one that was asked about; whom the entry is about, "" for many or nobody.
+
+        An answer about one subject is an entry about it, so that the subject finds it among those who used its data; it is charged with it.
         """
-        decision = extract.decision
-        limits = self.desk.limits(wish.client, wish.purpose, decision)
+        if extract.decision.basis == "open":
+            return ""
         asked = self.pseudonym(wish.about.kind, wish.about.identifier) if wish.about else ""
-        charged = subjects | ({asked} if asked else set()) if decision.basis != "open" else frozenset()
-        about = asked or (next(iter(charged)) if len(charged) == 1 else "")
-        entry = Entry(
-            wish.client, wish.purpose, extract.contract.dataset, extract.used, about, "answered", decision.basis, decision.evidence, wish.who,
-            tuple(grant.id for grant in decision.grants), detail,
-        )  # fmt: skip
+        charged = subjects | ({asked} if asked else set())
         if len(charged) > 1:
             try:
-                self.desk.charge(limits, charged)
+                self.desk.charge(self.desk.limits(wish.client, wish.purpose, extract.decision), charged)
             except TooMany as refusal:
-                self.desk.write(replace(entry, result=str(refusal.facts["limit"]), detail=""))
+                self.desk.write(self._answered(wish, extract, asked, str(refusal.facts["limit"])))
                 raise
-        self.desk.write(entry, limits)
+        return asked or (next(iter(charged), "") if len(charged) == 1 else "")
+
+    def note(self, wish: Wish, extract: Extract, detail: str, about: str) -> None:
+        """Write the entry of an answer and charge its quotas; only then may it leave."""
+        entry = replace(self._answered(wish, extract, about, "answered"), detail=detail)
+        self.desk.write(entry, self.desk.limits(wish.client, wish.purpose, extract.decision))
+
+    def _answered(self, wish: Wish, extract: Extract, about: str, result: str) -> Entry:
+        decision = extract.decision
+        return Entry(
+            wish.client, wish.purpose, extract.contract.dataset, extract.used, about, result, decision.basis, decision.evidence, wish.who,
+            tuple(grant.id for grant in decision.grants),
+        )  # fmt: skip
 
     def contract(self, name: str) -> Contract | None:
         """The contract of a dataset that is served."""
@@ -146,7 +152,7 @@ class Records:
             "withheld": list(extract.withheld),
         }  # fmt: skip
 
-    def _load(self, contract: Contract, named: int | None, field: str) -> int:
+    def load(self, contract: Contract, named: int | None, field: str) -> int:
         """The load to read: the one named, else the newest; 0 where nothing is published yet."""
         newest = loads.known(self.hub.ledger, contract.dataset)
         if named is None:

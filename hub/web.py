@@ -20,11 +20,12 @@ from catalog.library import Uses
 from hub import library, openid, pushes, scorecards, subject_files, trail
 from hub.core import Hub
 from hub.dispute_desk import disputes_of
+from hub.exports import records_of
 from hub.offer import offer
 from hub.prefilling import portal, prefilling
 from hub.quarantine_desk import returns_of
-from hub.records import records_of
 from hub.request_desk import approvals_of, requests_of
+from hub.subscribing import subscriptions_of
 from ledger import accounts as account_store
 from serving.app import create_app
 from serving.bindings import bindings
@@ -75,6 +76,7 @@ def services(hub: Hub) -> Services:
         requests=requests_of(hub, offered),
         approvals=approvals_of(hub, offered),
         records=records_of(hub, desk),
+        subscriptions=subscriptions_of(hub),
         scorecards=Scorecards(partial(scorecards.departments, hub), partial(scorecards.card, hub)),
     )
 

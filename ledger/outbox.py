@@ -1,6 +1,7 @@
 """The outbox: messages that are written with the fact they tell of, and wait until they were delivered.
 
-1. `queue` is called inside the transaction that records the fact: neither happens without the other. An event goes to one address once.
+1. `queue` is called inside the transaction that records the fact: neither happens without the other. An event goes to one address
+   under one key once.
 2. `due` lists what may be sent now; `claim` takes one message for a while, so that two senders do not both send it.
 3. A message that failed is due again later, or dead after too many tries: dead ones are kept, listed and can be revived.
 
@@ -47,7 +48,7 @@ outbox = Table(
     Column("sent_at", Moment),
     Column("dead_at", Moment),
     Column("error", String(200), nullable=False, default=""),
-    UniqueConstraint("event", "url"),
+    UniqueConstraint("event", "url", "secret"),
 )
 
 
@@ -72,7 +73,8 @@ def queue(connection: Connection, messages: Iterable[Message], now: datetime) ->
     """Put messages into the outbox as part of a transaction; one whose event was queued for its address before stays as it is."""
     for message in messages:
         event = message.event or uuid.uuid4().hex
-        known = select(outbox.c.id).where(outbox.c.event == event, outbox.c.url == message.url)
+        same_key = outbox.c.secret.is_(None) if message.secret is None else outbox.c.secret == message.secret
+        known = select(outbox.c.id).where(outbox.c.event == event, outbox.c.url == message.url, same_key)
         if connection.execute(known).first() is None:
             values = {"url": message.url, "format": message.format, "secret": message.secret, "body": message.body}
             connection.execute(insert(outbox).values(event=event, created_at=now, due_at=now, tries=0, **values))

@@ -12,6 +12,7 @@ from schemas.errors import NotFound
 
 EVERY = "*"
 OF_CONTRACTS = ("contract.*",)
+_CLIENT = "client:"
 
 subscriptions = Table(
     "subscriptions",
@@ -28,7 +29,7 @@ subscriptions = Table(
 
 @dataclass(frozen=True)
 class Subscription:
-    """One subscriber of one dataset (`*`: of every one), and where its messages go.
+    """One subscriber of one dataset (`*`: of every one), and where its messages go; a client's own is named `client:CLIENT/NUMBER`.
 
     `types` are patterns of event types (`dispute.*`); `secret` names the key that what is sent is signed with.
     """
@@ -39,6 +40,17 @@ class Subscription:
     subscribed_at: datetime
     types: tuple[str, ...] = OF_CONTRACTS
     secret: str | None = None
+
+    @property
+    def client(self) -> str:
+        """The client that subscribed for itself, "" if the data office did."""
+        owner, _, _ = self.name.partition("/")
+        return owner.removeprefix(_CLIENT) if owner.startswith(_CLIENT) else ""
+
+    @property
+    def number(self) -> str:
+        """How the client calls its subscription."""
+        return self.name.partition("/")[2]
 
     def wants(self, kind: str) -> bool:
         """Whether events of this type are asked for."""
@@ -74,6 +86,16 @@ def of(db: Database, dataset: str) -> tuple[Subscription, ...]:
 def everyone(db: Database) -> tuple[Subscription, ...]:
     """All subscriptions by dataset and name."""
     return _found(db, true())
+
+
+def of_client(db: Database, client: str) -> tuple[Subscription, ...]:
+    """A client's own subscriptions."""
+    return _found(db, subscriptions.c.name.startswith(name_of(client, ""), autoescape=True))
+
+
+def name_of(client: str, number: str) -> str:
+    """What a client's own subscription is called."""
+    return f"{_CLIENT}{client}/{number}"
 
 
 def _found(db: Database, which: ColumnElement[bool]) -> tuple[Subscription, ...]:

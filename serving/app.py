@@ -20,6 +20,7 @@ from serving import (
     rights,
     scorecards,
     signin,
+    subscriptions,
 )
 from serving.console import signin as console_signin
 from serving.crowd import Crowd
@@ -72,6 +73,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(push.router)
     app.include_router(quarantine.router)
     app.include_router(records.router)
+    app.include_router(subscriptions.router)
     app.include_router(api.router)
     app.include_router(disputes.router)
     app.include_router(scorecards.api)

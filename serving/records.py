@@ -5,9 +5,12 @@
 3. Pages are of one load, whatever is published meanwhile; `next` leads on, null ends.
 """
 
+import base64
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from msgspec.json import Encoder
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,7 +18,7 @@ from access.desk import Subject
 from access.extract import Wish
 from access.rows import MOST_CONDITIONS, Op
 from schemas.errors import Invalid
-from serving.services import services_of
+from serving.services import ExportForm, services_of
 from serving.signin import caller
 
 router = APIRouter(prefix="/v1", dependencies=[Depends(caller)], tags=["records"])
@@ -23,6 +26,12 @@ MOST = 1000
 _ENCODER = Encoder(decimal_format="number")
 _PLAIN = r"^[^\x00-\x1f\x7f]*$"
 _WITHOUT_VALUE = ("null", "not_null")
+_MEDIA: dict[ExportForm, str] = {
+    "parquet": "application/vnd.apache.parquet",
+    "arrow": "application/vnd.apache.arrow.stream",
+    "csv": "text/csv; charset=utf-8",
+}
+_FILES = {media.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}} for media in _MEDIA.values()}
 
 Name = Annotated[str, Path(max_length=64, description="dataset name or resource code")]
 Column = Annotated[str, Field(min_length=1, max_length=64, pattern=_PLAIN)]
@@ -104,6 +113,24 @@ class ChangesPage(_Answer):
     changes: list[Change]
 
 
+class Receipt(BaseModel):
+    """What an export was: how many rows of which load, as of when, its bytes and their SHA-256, the columns, the grants it rests on."""
+
+    id: str
+    dataset: str
+    load: int
+    purpose: str
+    basis: str
+    grants: list[str]
+    fields: list[str]
+    withheld: list[str]
+    format: ExportForm
+    rows: int
+    bytes: int
+    sha256: str
+    at: datetime
+
+
 def _described(shape: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     return {200: {"model": shape}}
 
@@ -164,6 +191,48 @@ def changes(
     """Answer with a page of upserts and deletes by key."""
     wish = Wish(client, name, purpose, _names(fields), in_address=True, case=case)
     return _answer(services_of(request).records.changes(wish, since=since, limit=limit, cursor=cursor))
+
+
+@router.get(
+    "/datasets/{name:path}/export",
+    responses={200: {"description": "The rows; `_withheld` names cells outside of your grants", "content": _FILES}},
+    response_class=StreamingResponse,
+    summary="A dataset in bulk, under your grants, with a receipt",
+)
+def export(
+    request: Request,
+    name: Name,
+    client: Annotated[str, Depends(caller)],
+    purpose: _Purpose,
+    format: Annotated[ExportForm, Query(description="csv is safe to open in a spreadsheet")] = "parquet",
+    case: _Case = "",
+    fields: _Fields = "",
+    where: _Where = [],  # noqa: B006 - FastAPI copies it
+    as_of: Annotated[int | None, Query(ge=1, le=10**9, description="a load")] = None,
+) -> StreamingResponse:
+    """Send the file; the headers hold its receipt's id, rows, load and SHA-256."""
+    conditions = tuple(_condition(text, n) for n, text in enumerate(where))
+    wish = Wish(client, name, purpose, _names(fields), conditions, in_address=True, case=case)
+    pieces, receipt = services_of(request).records.export(wish, format, as_of)
+    digest = base64.b64encode(bytes.fromhex(receipt["sha256"])).decode()
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Disposition": f'attachment; filename="{receipt["dataset"]}-{receipt["load"]}.{format}"',
+        "Content-Length": str(receipt["bytes"]),
+        "Repr-Digest": f"sha-256=:{digest}:",
+        "Receipt": receipt["id"],
+        "Rows": str(receipt["rows"]),
+        "Load": str(receipt["load"]),
+    }
+    return StreamingResponse(pieces, headers=headers, media_type=_MEDIA[format])
+
+
+@router.get("/receipts/{receipt}", summary="The receipt of an export of your own")
+def receipt(
+    request: Request, receipt: Annotated[str, Path(max_length=40)], client: Annotated[str, Depends(caller)]
+) -> Receipt:
+    """Tell what was handed out."""
+    return Receipt.model_validate(services_of(request).records.receipt(client, receipt))
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """What the routes call, as one value: `hub` puts it together, tests put together another."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from access.accounts import Passwords
 from access.actors import Actor
 from access.audit import Entry as AuditEntry
 from access.desk import Desk
+from access.extract import Wish
 from access.invitations import Invitation
 from access.sessions import Sessions
 from access.signin import SignIn
@@ -29,6 +30,8 @@ from schemas.errors import NotFound
 from serving.crowd import PLACES
 from subjects.file import SubjectFile
 from subjects.kinds import Kind
+
+ExportForm = Literal["parquet", "arrow", "csv"]
 
 
 @dataclass(frozen=True)
@@ -185,13 +188,28 @@ def _no_such(*_: Any, **__: Any) -> Any:
 
 @dataclass(frozen=True)
 class Records:
-    """The records of datasets, held to the grants of who asks: pages of rows, of changes.
+    """The records of datasets, held to the grants of who asks.
 
-    `page` takes a wish with limit, cursor and as_of, `changes` one with since, limit and cursor. Both raise Forbidden, Invalid, TooMany.
+    `page` takes a wish with limit, cursor and as_of, `changes` one with since, limit and cursor. `export`: a wish's rows in a form and as of a
+    load (None: the newest), piece by piece, and the receipt. `receipt`: a client's own, by id. All raise Forbidden, Invalid, TooMany or NotFound.
     """
 
     page: Callable[..., dict[str, Any]] = _no_such
     changes: Callable[..., dict[str, Any]] = _no_such
+    export: Callable[[Wish, ExportForm, int | None], tuple[Iterator[bytes], dict[str, Any]]] = _no_such
+    receipt: Callable[[str, str], dict[str, Any]] = _no_such
+
+
+@dataclass(frozen=True)
+class Subscriptions:
+    """A client's own webhooks, by its id. `subscribe`: to a dataset at an address, with the key; `listed`: all; `unsubscribe`: one by its number.
+
+    They raise Forbidden, Invalid, TooMany or NotFound.
+    """
+
+    subscribe: Callable[[str, str, str], dict[str, Any]] = _no_such
+    listed: Callable[[str], Sequence[dict[str, Any]]] = _no_such
+    unsubscribe: Callable[[str, str], None] = _no_such
 
 
 @dataclass(frozen=True)
@@ -221,7 +239,7 @@ class Services:
     `authenticate`: the client that a token speaks for. `pseudonym`: of a subject, for the audit. `uses`: the newest answers about one,
     before a moment, so many. `places`: requests answered at once. `record`: returns when the audit entry is durable. `inbox`: pushes. All
     raise errors of `schemas.errors`. `portal`: None leaves the demonstration out. `docs`: the folder of Data Docs. `disputes`, `returns`,
-    `scorecards`, `console`, `requests`, `approvals`, `records`: see there.
+    `scorecards`, `console`, `requests`, `approvals`, `records`, `subscriptions`: see there.
     """
 
     catalog: Catalog
@@ -248,6 +266,7 @@ class Services:
     requests: Requests = Requests(*[_no_such] * 4)
     approvals: Approvals = Approvals(*[_no_such] * 13)
     records: Records = Records()
+    subscriptions: Subscriptions = Subscriptions()
 
 
 def services_of(request: HTTPConnection) -> Services:
