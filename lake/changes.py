@@ -18,6 +18,7 @@ from lake import current
 from lake.current import literal, quote
 from lake.durable import make_folder, sync_file, sync_folder
 from lake.history import folder
+from lake.session import PARQUET
 from schemas.contract import Contract
 from schemas.errors import DeliveryHeld
 
@@ -168,7 +169,7 @@ def append(
     if not total:
         return Changes(None, rows, "", absent, counts)
     file = _new_file(lake, contract, load, run)
-    con.execute(f"COPY ({select}) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)")
+    con.execute(f"COPY ({select}) TO {literal(str(file))} ({PARQUET})")
     return Changes(file, rows, content_hash(con, contract, (file,)), absent, counts)
 
 

@@ -24,6 +24,7 @@ from lake import changes, delta_log, erase_files, history, inbox, quarantine
 from lake.current import literal, quote
 from lake.durable import sync_file, sync_folder, sync_log
 from lake.erase_files import Names
+from lake.session import PARQUET
 from schemas.contract import Contract
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _written(con: duckdb.DuckDBPyConnection, select: str, old: Path, at: datetim
     from deltalake.transaction import AddAction
 
     new = old.with_name(f"{old.stem.partition('.')[0]}.erased-{at:%Y%m%dT%H%M%S%f}.parquet")
-    con.execute(f"COPY ({select}) TO {literal(str(new))} (FORMAT parquet, COMPRESSION zstd)")
+    con.execute(f"COPY ({select}) TO {literal(str(new))} ({PARQUET})")
     sync_file(new)
     stats: dict[str, object] = {"numRecords": _count(con, _parquet([new]))}
     if "_load" in _columns(con, _parquet([new])):

@@ -24,6 +24,7 @@ from lake.current import literal, quote
 from lake.delta_log import METADATA
 from lake.durable import make_folder, sync_file, sync_log
 from lake.history import CONFIGURATION, History
+from lake.session import PARQUET
 from schemas.contract import Contract
 from schemas.errors import Superseded
 
@@ -214,9 +215,7 @@ def _commit(path: Path, rows: int, facts: dict[str, str | int], con: duckdb.Duck
     actions: list[AddAction | RemoveAction] = []
     if rows:
         file = path / f"run-{facts['run']}-{uuid.uuid4().hex[:8]}.parquet"
-        con.execute(
-            f"COPY (SELECT {', '.join(SCHEMA.names)} FROM moves) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)"
-        )
+        con.execute(f"COPY (SELECT {', '.join(SCHEMA.names)} FROM moves) TO {literal(str(file))} ({PARQUET})")
         sync_file(file)
         stat = file.stat()
         actions = [

@@ -7,6 +7,8 @@ from pathlib import Path
 import duckdb
 
 Connection = duckdb.DuckDBPyConnection
+PARQUET = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd"
+"""How the hub writes Parquet: the second version's encodings (deltas of numbers and lengths) cost less to write and to read, and half the room."""
 
 
 @contextmanager

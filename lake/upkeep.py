@@ -17,6 +17,7 @@ from lake import base, current, history, landing
 from lake.current import literal
 from lake.durable import make_folder, sync_file, sync_folder
 from lake.history import History
+from lake.session import PARQUET
 from schemas.contract import Contract
 
 _TRY = re.compile(r"load-(\d{9})-.+\.parquet")
@@ -41,9 +42,7 @@ def refresh_base(lake: Path, contract: Contract, *, always: bool = False) -> int
     with duckdb.connect() as con:
         current.create_view(con, lake, contract, "now", head)
         key = ", ".join(current.quote(k) for k in contract.key)
-        con.execute(
-            f"COPY (SELECT * FROM now ORDER BY {key}) TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION zstd)"
-        )
+        con.execute(f"COPY (SELECT * FROM now ORDER BY {key}) TO {literal(str(temporary))} ({PARQUET})")
     sync_file(temporary)
     temporary.replace(target)
     sync_folder(target.parent)

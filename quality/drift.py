@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lake.current import literal, quote
+from lake.session import PARQUET
 from quality.rule import Rule, Words, satisfy
 from quality.verdict import Finding, What
 from schemas.contract import Contract, DriftMode
@@ -197,7 +198,7 @@ def keep_known(
     hashed = f"CASE WHEN _part IN ({_list(parts)}) THEN {hash_of} ELSE _hash END AS _hash"
     con.execute(
         f"COPY (SELECT * REPLACE ({hashed}) FROM (SELECT s.* REPLACE ({kept}) FROM standard s LEFT JOIN _known k ON {key})) "
-        f"TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)"
+        f"TO {literal(str(file))} ({PARQUET})"
     )
     return True
 

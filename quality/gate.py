@@ -21,6 +21,7 @@ import duckdb
 
 from lake.current import literal, quote
 from lake.hashing import of_values
+from lake.session import PARQUET
 from quality import docs as data_docs
 from quality import drift
 from quality import judge as gx_judge
@@ -170,7 +171,7 @@ def _write_rows(con: duckdb.DuckDBPyConnection, contract: Contract, workdir: Pat
             tables["left_out"] = "SELECT _seq FROM fates UNION SELECT _seq FROM rejected"
     for name, select in tables.items():
         file = workdir / f"{name}.parquet"
-        con.execute(f"COPY ({select}) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)")
+        con.execute(f"COPY ({select}) TO {literal(str(file))} ({PARQUET})")
     shown = con.execute("SELECT 1 FROM respelt LIMIT 1").fetchone() is None
     return whole and len(files) == 1 and shown
 

@@ -19,13 +19,14 @@ import pyarrow as pa
 
 from lake.current import literal, quote
 from lake.hashing import of_values
+from lake.session import PARQUET
 from quality.drift import require
 from quality.rule import delivered, raw
 from schemas import expressions
 from schemas.contract import Column, Contract
 
 Delivery = tuple[str, Iterator[pa.RecordBatch]]
-_WRITTEN = "FORMAT parquet, COMPRESSION zstd, DICTIONARY_SIZE_LIMIT 2000, ROW_GROUP_SIZE 61440"
+_WRITTEN = f"{PARQUET}, DICTIONARY_SIZE_LIMIT 2000, ROW_GROUP_SIZE 61440"
 _NATIVE: dict[str, tuple[str, ...]] = {
     "integer": ("int",), "number": ("double",), "decimal": ("decimal",), "date": ("date32",), "timestamp": ("timestamp[us, tz=",),
     "boolean": ("bool",),

@@ -11,8 +11,7 @@ with as many backslashes as NULLs has nothing to undo, which is nearly every blo
 
 import select
 from collections.abc import Iterator
-from io import BytesIO
-from typing import Any
+from typing import IO, Any, cast
 
 import psycopg
 import pyarrow as pa
@@ -97,7 +96,7 @@ def _answer(session: pq.abc.PGconn, poll: select.poll) -> pq.abc.PGresult:
 def _batch(block: bytearray, schema: pa.Schema) -> pa.RecordBatch:
     """The block's rows; ArrowInvalid if a value does not fit."""
     table = csv.read_csv(
-        BytesIO(block),
+        cast("IO[Any]", pa.BufferReader(pa.py_buffer(block))),
         csv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=schema.names),
         csv.ParseOptions(delimiter="\t", quote_char=False, escape_char=False, ignore_empty_lines=False),
         csv.ConvertOptions(
@@ -108,7 +107,8 @@ def _batch(block: bytearray, schema: pa.Schema) -> pa.RecordBatch:
             strings_can_be_null=True,
         ),
     )
-    columns = [pa.concat_arrays(column.chunks) for column in table.columns]
+    (batch,) = table.to_batches()
+    columns = batch.columns
     if block.count(b"\\") != sum(column.null_count for column in columns):
         columns = [_unescaped(c) if c.type == pa.string() else c for c in columns]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
