@@ -6,8 +6,9 @@
 3. A ticket that is somebody else's is not found, like one that does not exist. Opening and showing leave an audit entry first.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from access.audit import Entry, pseudonym
@@ -28,9 +29,13 @@ def disputes_of(
     forms: Mapping[str, Form],
     grants: Callable[[str], Sequence[Grant]],
     record: Callable[[Entry], None],
+    provides: Callable[[str], Collection[str]] | None = None,
 ) -> Disputes:
-    """What the routes call; `grants` are those of a client, `record` writes to the audit."""
-    desk = _Desk(hub, forms, grants, record)
+    """What the routes call; `grants` are those of a client, `record` writes to the audit.
+
+    `provides` are the datasets whose department somebody speaks for: a client for those that it may push.
+    """
+    desk = _Desk(hub, forms, grants, record, provides or partial(clients.pushes, hub.ledger))
     return Disputes(desk.open, desk.listed, desk.shown, desk.answered)
 
 
@@ -40,6 +45,7 @@ class _Desk:
     forms: Mapping[str, Form]
     grants: Callable[[str], Sequence[Grant]]
     record: Callable[[Entry], None]
+    provides: Callable[[str], Collection[str]]
 
     def open(self, client: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """The ticket of a claim."""
@@ -53,7 +59,7 @@ class _Desk:
     def listed(self, client: str, *, department: bool) -> list[dict[str, Any]]:
         """The client's own tickets, or the open ones of the datasets whose department it is."""
         if department:
-            found = store.listed(self.hub.ledger, datasets=clients.pushes(self.hub.ledger, client), only_open=True)
+            found = store.listed(self.hub.ledger, datasets=self.provides(client), only_open=True)
         else:
             found = store.listed(self.hub.ledger, client=client)
         return [self._told(dispute) for dispute in found]
@@ -79,7 +85,7 @@ class _Desk:
         """The ticket, and whether the client is its department. Raises NotFound for one that is neither the client's nor its department's."""
         try:
             dispute = store.find(self.hub.ledger, ticket)
-            department = dispute.dataset in clients.pushes(self.hub.ledger, client)
+            department = dispute.dataset in self.provides(client)
             if not department and dispute.client != client:
                 raise NotFound("another's")
         except NotFound:

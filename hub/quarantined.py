@@ -5,7 +5,7 @@ tell whether somebody acts for it, and answer for a dataset of somebody else as 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -91,11 +91,11 @@ def summary(hub: Hub, dataset: str | None = None, *, department: str = "") -> li
     return found
 
 
-def counts(hub: Hub) -> dict[str, int]:
-    """Open rows by dataset; a row that failed several rules counts once."""
+def counts(hub: Hub, names: Sequence[str] | None = None) -> dict[str, int]:
+    """Open rows of these datasets, or of all; a row that failed several rules counts once."""
     found = {}
     with session(hub.settings.work, _MEMORY_MB) as con:
-        for name in contracts.applied(hub.ledger):
+        for name in contracts.applied(hub.ledger) if names is None else names:
             quarantine.create_view(con, hub.lake, name, "q")
             row = con.execute("SELECT count(*) FROM q").fetchone()
             found[name] = int(row[0]) if row else 0

@@ -51,6 +51,9 @@ class Settings(BaseSettings):
         "",
         description="Airflow's API, to create pools when a contract is applied (empty: pools.json only) and to start a dataset's DAG after a push",
     )
+    airflow_pages: str = Field(
+        "", description="where people's browsers reach Airflow, for links to DAGs; default HUB_AIRFLOW_URL"
+    )
     airflow_token: SecretStr | None = Field(None, description="bearer token for Airflow's API")
     subject_budget: int = Field(
         1000,

@@ -17,7 +17,7 @@ from access.sessions import Sessions, hashed
 from access.signin import SignIn
 from access.tokens import LIFETIME, Tokens
 from catalog.library import Uses
-from hub import library, openid, pushes, scorecards, subject_files, trail
+from hub import library, openid, people, pushes, scorecards, subject_files, trail
 from hub.core import Hub
 from hub.dispute_desk import disputes_of
 from hub.exports import records_of
@@ -29,6 +29,7 @@ from hub.subscribing import subscriptions_of
 from ledger import accounts as account_store
 from serving.app import create_app
 from serving.bindings import bindings
+from serving.console.desks import Desks
 from serving.services import Console, Inbox, Scorecards, Services
 
 
@@ -52,8 +53,9 @@ def services(hub: Hub) -> Services:
         number=partial(secrets.token_hex, 16), secrets=not hub.settings.production,
     )  # fmt: skip
 
+    catalog, approvals = library.catalog(hub, Uses(kinds, bindings(forms))), approvals_of(hub, offered)
     return Services(
-        catalog=library.catalog(hub, Uses(kinds, bindings(forms))),
+        catalog=catalog,
         site=library.site(hub),
         forms=lambda: forms,
         kinds=lambda: kinds,
@@ -67,21 +69,21 @@ def services(hub: Hub) -> Services:
         record=log.write,
         clock=hub.clock,
         inbox=Inbox(partial(pushes.door, hub), partial(pushes.became, hub), partial(pushes.wake, hub)),
-        console=console(hub),
+        console=console(hub, people.desks(hub, catalog, forms, approvals, log.write)),
         timezone=hub.settings.timezone,
         docs=hub.settings.docs,
         portal=portal(hub, forms, prefill.personas) if hub.settings.demo_portal else None,
         disputes=disputes_of(hub, forms, desk.grants, log.write),
         returns=returns_of(hub, log.write),
         requests=requests_of(hub, offered),
-        approvals=approvals_of(hub, offered),
+        approvals=approvals,
         records=records_of(hub, desk),
         subscriptions=subscriptions_of(hub),
         scorecards=Scorecards(partial(scorecards.departments, hub), partial(scorecards.card, hub)),
     )
 
 
-def console(hub: Hub) -> Console:
+def console(hub: Hub, desks: Desks) -> Console:
     """What the console's pages call."""
     key, settings = hub.key("console"), hub.settings
 
@@ -98,5 +100,6 @@ def console(hub: Hub) -> Console:
         form_key=key,
         change_password=change_password,
         choose_language=partial(account_store.choose_language, hub.ledger),
+        desks=desks,
         secure=settings.api_url.startswith("https:"), provider=openid.provider(hub), local=settings.local_accounts,
     )  # fmt: skip

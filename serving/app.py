@@ -22,6 +22,9 @@ from serving import (
     signin,
     subscriptions,
 )
+from serving.console import my, office, trail
+from serving.console import portal as console_portal
+from serving.console import requests as console_requests
 from serving.console import signin as console_signin
 from serving.crowd import Crowd
 from serving.security import SecurityHeaders
@@ -82,7 +85,8 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(dcat.router)
     app.include_router(pages.router)
     app.include_router(data_docs.router)
-    app.include_router(console_signin.router)
+    for console in (console_signin, my, office, trail, console_requests, console_portal):
+        app.include_router(console.router)
     if services.portal is not None:
         app.include_router(portal.router)
     problems.install(app)

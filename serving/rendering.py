@@ -19,7 +19,7 @@ from serving.services import services_of
 from serving.words import WORDS
 
 LANGUAGES = ("zh", "en")
-KEPT = frozenset({"q", "page", "next", *FACETS})
+KEPT = frozenset({"q", "page", "next", "view", "rule", "dataset", *FACETS})
 """What a page keeps of its address when it changes its language."""
 
 

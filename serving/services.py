@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from starlette.requests import HTTPConnection
 
@@ -30,6 +30,9 @@ from schemas.errors import NotFound
 from serving.crowd import PLACES
 from subjects.file import SubjectFile
 from subjects.kinds import Kind
+
+if TYPE_CHECKING:  # which names these in turn
+    from serving.console.desks import Desks
 
 ExportForm = Literal["parquet", "arrow", "csv"]
 
@@ -169,7 +172,8 @@ class Console:
     """People at the hub's pages: their sessions and passwords, the key of their form proofs.
 
     `change_password`: of an account by name, keeping its session of a number; Invalid for one too easily guessed. `choose_language`: of an
-    account. `secure`: whether browsers reach the hub by HTTPS. `provider`: None where there is none. `local`: are passwords taken?
+    account. `desks`: what the pages call. `secure`: whether browsers reach the hub by HTTPS.
+    `provider`: None where there is none. `local`: are passwords taken?
     """
 
     sessions: Sessions
@@ -177,6 +181,7 @@ class Console:
     form_key: bytes
     change_password: Callable[[str, str, str], None]
     choose_language: Callable[[str, str], None]
+    desks: "Desks"
     secure: bool = False
     provider: Provider | None = None
     local: bool = True

@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
-from examples.demo_city import preflight, report
+from examples.demo_city import people, preflight, report
 from examples.demo_city.airflow_client import AirflowClient, RunState
 from examples.demo_city.processes import Children
 from hub import registry
@@ -123,7 +123,8 @@ def _story(plan: Plan, children: Children, say: "_Clock") -> bool:
     registry.compile_index(Hub(Settings(airflow_url=plan.airflow, airflow_token=SecretStr(token))))  # creates the pools
     say("Airflow is up")
     _run_all(airflow, children, say)
-    return report.show(plan, password)
+    passwords = people.settle(Hub(), plan.home / "console-passwords.json")
+    return report.show(plan, password, passwords)
 
 
 def _run_all(airflow: AirflowClient, children: Children, say: "_Clock") -> None:
@@ -206,6 +207,7 @@ def _environment(plan: Plan) -> dict[str, str]:
         "HUB_HOME": str(home / "hub"),
         "HUB_DECLARATIONS": str(HERE),
         "HUB_API_URL": plan.hub,
+        "HUB_AIRFLOW_PAGES": plan.airflow,
         "HUB_DEMO_PORTAL": "true",
         "HUB_PERSONAS": "beside",
         "DEMO_REST_TOKEN": _kept(home / "rest-token"),

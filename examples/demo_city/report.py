@@ -1,6 +1,7 @@
 """What the demo shows at its end: every dataset against the generator's truth, what falls due, how full the forms are, where to look."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 DUE_DAYS = 30
 
 
-def show(plan: "Plan", password: str) -> bool:
+def show(plan: "Plan", password: str, people: Mapping[str, str]) -> bool:
     """Print the summary; whether every dataset was published and agrees with truth."""
     hub, console = Hub(), Console(width=118, soft_wrap=False)
     rows = compare(hub)
@@ -33,6 +34,8 @@ def show(plan: "Plan", password: str) -> bool:
         f"资源目录 catalog      {plan.hub}/catalog",
         f"表单 forms            {plan.hub}/forms",
         *(f"  {form}  {address}" for form, address in examples(hub).items()),
+        f"工作台 console        {plan.hub}/sign-in",
+        *(f"  {name:<10} {secret}" for name, secret in people.items()),
         f"质量文档 Data Docs     {hub.settings.docs}",
         f"Airflow               {plan.airflow}  (user admin, password {password})",
         f"命令行 command line   export HUB_HOME={hub.settings.home} HUB_DECLARATIONS={hub.settings.declared}; .venv/bin/hub --help",

@@ -33,7 +33,13 @@ class Place:
     roles: frozenset[Role]
 
 
-PLACES: tuple[Place, ...] = ()
+PLACES: tuple[Place, ...] = (
+    Place("/my", "nav_my", frozenset({"editor", "approver"})),
+    Place("/office", "nav_office", frozenset({"office"})),
+    Place("/audit", "nav_audit", frozenset({"auditor"})),
+    Place("/portal", "nav_portal", frozenset({"client"})),
+    Place("/requests", "nav_requests", frozenset({"editor", "approver", "office", "auditor"})),
+)
 """In the order of the navigation; the first that fits is where somebody lands who signs in."""
 
 

@@ -26,6 +26,11 @@ from access.tokens import Tokens
 from catalog.dcat import Site
 from catalog.guide import Words
 from catalog.library import Catalog, Uses
+from hub import people
+from hub.core import Hub
+from hub.offer import offer
+from hub.request_desk import approvals_of, requests_of
+from hub.settings import Settings
 from lake import inbox
 from lake.inbox import Door
 from ledger import accounts as account_store
@@ -374,17 +379,30 @@ def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock, lake
         account_store.change(ledger, name, keep=hashed(session), password_hash=found)
 
     woken: list[str] = []
+    hub = Hub(
+        Settings(
+            home=lake.parent,
+            ledger_url=str(ledger.engine.url),
+            audit_url=str(audit.engine.url),
+            airflow_pages="http://airflow.test",
+        ),
+        clock=clock,
+    )
+    catalog = Catalog(
+        ledger, lake.with_name("catalog.db"), clock, lambda: Uses(kinds, bindings({form.id: form})), "Asia/Shanghai"
+    )
+    offered = offer(hub, {form.id: form}, kinds)
+    approvals = approvals_of(hub, offered)
     console = Console(
         sessions=Sessions(ledger, clock, lambda: f"session-{next(serial)}"),
         passwords=Passwords(ledger, clock, b"n" * 32),
         form_key=b"c" * 32,
         change_password=change_password,
         choose_language=partial(account_store.choose_language, ledger),
+        desks=people.desks(hub, catalog, {form.id: form}, approvals, log.write),
     )
     services = Services(
-        catalog=Catalog(
-            ledger, lake.with_name("catalog.db"), clock, lambda: Uses(kinds, bindings({form.id: form})), "Asia/Shanghai"
-        ),
+        catalog=catalog,
         site=Site(
             "http://hub.test",
             Words("数据资源目录", "Data resource catalog"),
@@ -403,6 +421,8 @@ def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock, lake
         clock=clock,
         inbox=Inbox(door, became, woken.append),
         console=console,
+        approvals=approvals,
+        requests=requests_of(hub, offered),
         portal=Portal(
             "demo-portal",
             PURPOSE,

@@ -99,7 +99,30 @@ def test_every_word_that_a_template_asks_for_is_there_and_none_is_left_over() ->
     folder = Path(rendering.__file__).parent / "templates"
     text = "\n".join(file.read_text(encoding="utf-8") for file in sorted(folder.rglob("*.html")))
     asked = set(re.findall(r"""\bt\(["'](\w+)["'][,)]""", text))
-    families = ("state_", "error_", "score_", "facet_", "stage_", "consumer_", "change_", "role_", "done_", "wrong_")
+    families = (
+        "state_",
+        "error_",
+        "score_",
+        "facet_",
+        "stage_",
+        "consumer_",
+        "change_",
+        "role_",
+        "done_",
+        "wrong_",
+        "nav_",
+        "clock_",
+        "ticket_",
+        "outcome_",
+        "by_",
+        "basis_",
+        "request_",
+        "deed_",
+        "step_",
+        "do_",
+        "view_",
+        "run_",
+    )
     computed = {name for name in WORDS if name.startswith(families)}
     computed |= {"fresh", "late", "stale", "never", "held", "failed", "error", "warning", "deprecated", "retired"}
     assert asked - set(WORDS) == set()
