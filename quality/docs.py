@@ -90,6 +90,7 @@ def _told(text: str, contract: Contract) -> str:
     words = _SAID | {html.escape(name): html.escape(title) for name, title in titles.items()}
     text = re.sub(r">(\s*)([^<>\n]+?)(\s*)<", lambda m: f">{m[1]}{words.get(m[2], m[2])}{m[3]}<", text)
     text = re.sub(r"([\d.]+%) unexpected\b", r"\1 不符 · unexpected", text)
+    text = re.sub(r"([\d.]+%) not null\b", r"\1 已填 · not null", text)
     return _COUNTED.sub(r"\3 行中 \1 行不符合(\2)· \1 of \3 rows do not", text)
 
 

@@ -25,6 +25,11 @@ from schemas.contract import Check, Column, Contract
 
 OF_DELIVERIES = ("rowCountChange", "freshness", "distribution", "expectation")
 """Kinds that speak of a whole delivery, and not of a few rows judged beside a table that stays."""
+_OPERATORS = {
+    "mustBe": ("应等于", "must be"), "mustNotBe": ("不应等于", "must not be"),
+    "mustBeGreaterThan": ("应大于", "must be more than"), "mustBeGreaterOrEqualTo": ("应不小于", "must be at least"),
+    "mustBeLessThan": ("应小于", "must be less than"), "mustBeLessOrEqualTo": ("应不大于", "must be at most"),
+}  # fmt: skip
 _PERCENT_OF = ("rowCountChange", "distribution")
 _BUCKETS = 50
 
@@ -162,8 +167,8 @@ def _words(zh: str, en: str, check: Check, fix_zh: str, fix_en: str) -> Words:
     operator, bound = check.limit or ("mustBeGreaterThan", 0.0)
     unit = "%" if check.percent else ""
     return Words(
-        f"{zh}超出约定 {operator} {bound:g}{unit}",
-        f"{en} is out of bounds ({operator} {bound:g}{unit})",
+        f"{zh}超出约定({_OPERATORS[operator][0]} {bound:g}{unit})",
+        f"{en} is out of bounds ({_OPERATORS[operator][1]} {bound:g}{unit})",
         fix_zh,
         fix_en,
     )
