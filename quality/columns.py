@@ -154,9 +154,9 @@ def _between(value: str, low: str | None, high: str | None) -> str:
 
 
 def _words(column: Column, zh: str, en: str, fix_zh: str, fix_en: str) -> Words:
+    source = "" if column.source == column.title else f"({column.source})"
     return Words(
-        f"{column.title} {zh}", f"{column.name} {en}",
-        f"{fix_zh}:“{column.title}”({column.source})", f"{column.source}: {fix_en}",
+        f"{column.title} {zh}", f"{column.name} {en}", f"{fix_zh}:“{column.title}”{source}", f"{column.source}: {fix_en}",
     )  # fmt: skip
 
 

@@ -45,7 +45,7 @@ FORMS: dict[Reading, tuple[str, str, str]] = {
         "不是境内经纬度",
         "is no longitude 73-136, latitude 3-54 in decimal degrees",
     ),
-    "person_name": ("[^0-9]+", "姓名含数字", "is no name: it has digits"),
+    "person_name": ("[^0-9]+", "含数字", "is no name: it has digits"),
 }
 """The form of each reading that has one (RE2 and Python alike), and what to say of a value without it."""
 
