@@ -1,14 +1,12 @@
-"""Survivorship over whole columns: sorted relations of one hash range become rows of subject files.
+"""Survivorship over whole columns: the relations' rows of one hash range become rows of subject files.
 
 1. The spine: every hash once, with the identifier that has it. Two identifiers of one hash raise `Collision`; the caller sorts by another.
-2. Picks: the first row of each hash; those that ride on a list seek theirs among its rows. Lists: a hash's rows as they come, so
-   their values are not even copied.
+2. Picks: the first row of each hash; those that ride on a list seek theirs among its rows. Lists: a hash's rows in their order.
 3. Fields: of the candidates that hold a value one stands, by the field's conflict policy; those that say otherwise are kept beside it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,11 +14,9 @@ import pyarrow.compute as pc
 
 from subjects.kinds import Field, Kind, ListOf, Pick
 from subjects.layout import load_name, other_fields, plain
-from subjects.statement import ridden, rides, until_name
-from subjects.streams import hashes
+from subjects.statement import NEWEST, ridden, rides, until_name
+from subjects.streams import Rows, Values, begins
 
-Values = Any
-"""An Arrow array; the stubs want its element's type said, which is not known here."""
 Moments = Mapping[str, np.ndarray]
 """Of each dataset, when its loads were read, as seconds, by load number."""
 
@@ -42,14 +38,14 @@ class _Found:
         return _flags(self.value.is_valid())
 
 
-def assemble(kind: Kind, schema: pa.Schema, tables: Mapping[str, pa.Table], moments: Moments) -> pa.Table:
+def assemble(kind: Kind, schema: pa.Schema, tables: Mapping[str, Rows], moments: Moments) -> pa.Table:
     """Rows of the kind's files in the order of their hashes; `_former` and `_gone` are left empty.
 
     Raises:
         Collision: two identifiers have one hash.
     """
-    spine = _spine([hashes(t) for t in tables.values()])
-    rows = {name: _first_rows(spine, hashes(t)) for name, t in tables.items()}
+    spine = _spine([t.hashes for t in tables.values()])
+    rows = {name: _first_rows(spine, t.hashes) for name, t in tables.items()}
     identifiers = _identifiers(spine, tables, rows)
     tables, rows = {**tables}, {**rows}
     for i, (at, side) in rides(kind).items():
@@ -57,7 +53,7 @@ def assemble(kind: Kind, schema: pa.Schema, tables: Mapping[str, pa.Table], mome
         rows[f"p_{i}"] = _best_rows(kind.picks[i], kind.lists[at], side, spine, tables[f"l_{at}"])
     columns: dict[str, Values] = {"_id": identifiers}
     for i, pick in enumerate(kind.picks):
-        columns[load_name(pick.name)] = _taken(tables[f"p_{i}"], "_load", rows[f"p_{i}"])
+        columns[load_name(pick.name)] = tables[f"p_{i}"].taken("_load", rows[f"p_{i}"])
     for field in kind.fields:
         columns |= _field(kind, field, tables, rows, moments, schema)
     for i, item in enumerate(kind.lists):
@@ -75,7 +71,7 @@ def _spine(sorted_hashes: list[np.ndarray]) -> np.ndarray:
     """Every hash once, sorted. Most relations tell of subjects that the longest one has: only the others are merged in."""
     spine = np.empty(0, np.uint64)
     for one in sorted(sorted_hashes, key=len, reverse=True):
-        heads = one[_begins(one)]
+        heads = one[begins(one)]
         if not len(spine):
             spine = heads
         elif len(heads):
@@ -86,16 +82,9 @@ def _spine(sorted_hashes: list[np.ndarray]) -> np.ndarray:
     return spine
 
 
-def _begins(sorted_hashes: np.ndarray) -> np.ndarray:
-    """Whether a row is the first of its hash."""
-    begins = np.ones(len(sorted_hashes), bool)
-    begins[1:] = sorted_hashes[1:] != sorted_hashes[:-1]
-    return begins
-
-
 def _first_rows(spine: np.ndarray, sorted_hashes: np.ndarray) -> Values:
     """For each of the spine the number of its first row, NULL where it has none."""
-    first = np.flatnonzero(_begins(sorted_hashes))
+    first = np.flatnonzero(begins(sorted_hashes))
     if len(first) == len(spine):
         return pa.array(first)
     found = np.full(len(spine), -1, np.int64)
@@ -103,43 +92,28 @@ def _first_rows(spine: np.ndarray, sorted_hashes: np.ndarray) -> Values:
     return pa.array(found, mask=found < 0)
 
 
-def _best_rows(pick: Pick, item: ListOf, side: int, spine: np.ndarray, table: pa.Table) -> Values:
+def _best_rows(pick: Pick, item: ListOf, side: int, spine: np.ndarray, rows: Rows) -> Values:
     """As `_first_rows`, of the rows that a pick may take: the greatest `latest`, then its own identifier's, then the newest."""
-    mine = np.ones(table.num_rows, bool) if len(item.branches) == 1 else _flags(_one(table, "_side")) == side
+    mine = np.ones(len(rows), bool) if len(item.branches) == 1 else _flags(rows.column("_side")) == side
     if pick.filter:
-        mine &= _flags(_one(table, f"_f_{pick.name}"))
-    rows = np.flatnonzero(mine)
-    begins = np.flatnonzero(_begins(hashes(table)[rows]))
-    best, several = rows[begins], np.diff(begins, append=len(rows)) > 1
-    if several.any():
-        best[several] = _sorted_first(pick, item, table, rows[np.repeat(several, np.diff(begins, append=len(rows)))])
+        mine &= _flags(rows.column(f"_f_{pick.name}"))
+    order = [(name, "descending") for name in (*([ridden(item, pick.latest)] if pick.latest else ()), *NEWEST)]
+    best = rows.best(np.flatnonzero(mine), order)
     found = np.full(len(spine), -1, np.int64)
-    found[np.searchsorted(spine, hashes(table)[best])] = best
+    found[np.searchsorted(spine, rows.hashes[best])] = best
     return pa.array(found, mask=found < 0)
 
 
-def _sorted_first(pick: Pick, item: ListOf, table: pa.Table, rows: np.ndarray) -> np.ndarray:
-    """Of these rows of subjects that have several, the best of each."""
-    latest = [ridden(item, pick.latest)] if pick.latest else []
-    columns = ["_h", *latest, "_own", "_load", "_seq"]
-    few = table.select(list(dict.fromkeys(columns))).take(pa.array(rows))
-    keys: Any = [(name, "ascending" if name == "_h" else "descending", "at_end") for name in columns]
-    order = pc.sort_indices(few, sort_keys=keys).to_numpy()
-    sorted_hashes = hashes(few.select(["_h"]).combine_chunks())[order]
-    found: np.ndarray = rows[order[_begins(sorted_hashes)]]
-    return found
-
-
-def _identifiers(spine: np.ndarray, tables: Mapping[str, pa.Table], rows: Mapping[str, Values]) -> Values:
+def _identifiers(spine: np.ndarray, tables: Mapping[str, Rows], rows: Mapping[str, Values]) -> Values:
     found: Values | None = None
-    for name in sorted(tables, key=lambda n: tables[n].num_rows, reverse=True):
+    for name in sorted(tables, key=lambda n: len(tables[n]), reverse=True):
         if found is None or found.null_count:
-            keys = _taken(tables[name], "_k", rows[name])
+            keys = tables[name].taken("_k", rows[name])
             found = keys if found is None else pc.coalesce(found, keys)
     assert found is not None  # noqa: S101 - a kind has a pick or a list
     for table in tables.values():
-        places: Values = pa.array(np.searchsorted(spine, hashes(table)))
-        if not pc.all(pc.equal(_one(table, "_k"), found.take(places))).as_py() and table.num_rows:
+        places: Values = pa.array(np.searchsorted(spine, table.hashes))
+        if len(table) and not pc.all(pc.equal(table.column("_k"), found.take(places))).as_py():
             raise Collision
     return found
 
@@ -147,7 +121,7 @@ def _identifiers(spine: np.ndarray, tables: Mapping[str, pa.Table], rows: Mappin
 def _field(
     kind: Kind,
     field: Field,
-    tables: Mapping[str, pa.Table],
+    tables: Mapping[str, Rows],
     rows: Mapping[str, Values],
     moments: Moments,
     schema: pa.Schema,
@@ -168,22 +142,22 @@ def _field(
 
 
 def _candidate(
-    kind: Kind, field: Field, i: int, tables: Mapping[str, pa.Table], rows: Mapping[str, Values], moments: Moments
+    kind: Kind, field: Field, i: int, tables: Mapping[str, Rows], rows: Mapping[str, Values], moments: Moments
 ) -> _Found:
     candidate = field.candidates[i]
     name = f"p_{kind.picks.index(candidate.pick)}"
     table, taken = tables[name], rows[name]
     riding = rides(kind).get(kind.picks.index(candidate.pick))
     column = candidate.column if riding is None else ridden(kind.lists[riding[0]], candidate.column)
-    value = _taken(table, column, taken)
+    value = table.taken(column, taken)
     if pa.types.is_floating(value.type):
         value = pc.if_else(pc.is_finite(value), value, None)
     until = (
-        _taken(table, until_name(candidate.valid_until), taken)
+        table.taken(until_name(candidate.valid_until), taken)
         if candidate.valid_until
         else pa.nulls(len(taken), pa.string())
     )
-    loads = pc.fill_null(_taken(table, "_load", taken), 0)
+    loads = pc.fill_null(table.taken("_load", taken), 0)
     return _Found(value, until, moments[candidate.pick.dataset][loads.to_numpy(zero_copy_only=False)])
 
 
@@ -219,23 +193,25 @@ def _others(differing: list[np.ndarray], values: list[Values], found: list[_Foun
 
 
 def _list(
-    kind: Kind, i: int, item: ListOf, spine: np.ndarray, tables: Mapping[str, pa.Table], rows: Mapping[str, Values]
+    kind: Kind, i: int, item: ListOf, spine: np.ndarray, tables: Mapping[str, Rows], rows: Mapping[str, Values]
 ) -> Values:
     table = tables[f"l_{i}"]
     if item.since_latest:
-        other = f"l_{[x.name for x in kind.lists].index(item.since_latest)}"
-        table = _since(table, _taken(tables[other], "_at", rows[other]), spine)
-    bounds = np.append(np.searchsorted(hashes(table), spine), table.num_rows)
-    names = [*item.names, "_load", "_until"]
-    items = pa.StructArray.from_arrays([_finite(_one(table, n)) for n in names], names)
+        at, other = next((at, x) for at, x in enumerate(kind.lists) if x.name == item.since_latest)
+        newest = tables[f"l_{at}"].taken(ridden(other, other.order), rows[f"l_{at}"])
+        table = _since(table, ridden(item, item.order), newest, spine)
+    bounds = np.append(np.searchsorted(table.hashes, spine), len(table))
+    until = table.column("_until") if item.valid_until else pa.nulls(len(table), pa.string())
+    values = [*(_finite(table.column(name)) for name in item.names), table.column("_load"), until]
+    items = pa.StructArray.from_arrays(values, [*item.names, "_load", "_until"])
     return pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), items)
 
 
-def _since(table: pa.Table, newest: Values, spine: np.ndarray) -> pa.Table:
+def _since(rows: Rows, order: str, newest: Values, spine: np.ndarray) -> Rows:
     """The rows that are not older than the newest of another list; all where that has none or no date."""
-    floor = newest.take(pa.array(np.searchsorted(spine, hashes(table))))
-    late = pc.fill_null(pc.greater_equal(_one(table, "_at"), floor), False)
-    return table.filter(pc.or_(late, floor.is_null())).combine_chunks()
+    floor = newest.take(pa.array(np.searchsorted(spine, rows.hashes)))
+    late = pc.fill_null(pc.greater_equal(rows.column(order), floor), False)
+    return rows.where(_flags(pc.or_(late, floor.is_null())))
 
 
 def _finite(values: Values) -> Values:
@@ -253,13 +229,3 @@ def _offsets(counts: np.ndarray) -> Values:
 def _flags(values: Values) -> np.ndarray:
     found: np.ndarray = values.to_numpy(zero_copy_only=False)
     return found
-
-
-def _one(table: pa.Table, name: str) -> Values:
-    """A column of a table in one chunk."""
-    column = table.column(name)
-    return column.chunk(0) if column.num_chunks else pa.array([], column.type)
-
-
-def _taken(table: pa.Table, name: str, rows: Values) -> Values:
-    return _one(table, name).take(rows)

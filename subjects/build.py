@@ -86,7 +86,7 @@ def build_bucket(work: Work, sources: Sources, lake: Path, bucket: int = 0, room
         raise Superseded(f"the declaration of {kind.name} has changed since the plan", todo="plan the build again")
     with connected(room) as con:
         now = views(con, kind, sources, work)
-        return _written(con, kind, sources, work, lake, bucket, now)
+        return _written(con, kind, sources, work, lake, bucket, now, room)
 
 
 def publish(work: Work, sources: Sources, lake: Path, parts: Iterable[Part]) -> Head:
@@ -134,14 +134,21 @@ def _since(head: Head, declaration: str, upto: Mapping[str, int], latest: Mappin
 
 
 def _written(
-    con: duckdb.DuckDBPyConnection, kind: Kind, sources: Sources, work: Work, lake: Path, bucket: int, now: Merged
+    con: duckdb.DuckDBPyConnection,
+    kind: Kind,
+    sources: Sources,
+    work: Work,
+    lake: Path,
+    bucket: int,
+    now: Merged,
+    room: Room,
 ) -> Part:
     """The bucket as one part; written again under another salt in the case, one in a million cities, that two hashes are one."""
     path = subject_builds.new_part(lake, kind.name, work.build, bucket)
     for salt in range(_SALTS):
         share = Share(bucket, work.buckets, bool(now.aliases), salt, some=work.pending.since is not None)
         try:
-            rows, gone = _write(con, kind, sources, work, path, share, now)
+            rows, gone = _write(con, kind, sources, work, path, share, now, room)
         except Collision:
             continue
         return subject_builds.settled(path, rows, gone, work.build)
@@ -149,12 +156,19 @@ def _written(
 
 
 def _write(
-    con: duckdb.DuckDBPyConnection, kind: Kind, sources: Sources, work: Work, path: Path, share: Share, now: Merged
+    con: duckdb.DuckDBPyConnection,
+    kind: Kind,
+    sources: Sources,
+    work: Work,
+    path: Path,
+    share: Share,
+    now: Merged,
+    room: Room,
 ) -> tuple[int, int]:
     rows = gone = 0
     shape = layout.schema(kind, sources.contracts)
     with pq.ParquetWriter(path, shape, compression="zstd", compression_level=1, use_dictionary=False) as writer:
-        for table in files(con, kind, sources, work.pending.upto, share, now, _subjects(con, sources, work)):
+        for table in files(con, kind, sources, work.pending.upto, share, now, _subjects(con, sources, work), room):
             if table.num_rows:
                 writer.write_table(table)
             rows += table.num_rows

@@ -30,7 +30,9 @@ def file_as_of(
         con.execute("CREATE TABLE touched AS SELECT $1 AS _k", [now.surviving(identifier)])
         only_touched(con, kind, sources)
         found = [
-            t for t in files(con, kind, sources, upto, Share(merged=bool(now.aliases), some=True), now, 1) if t.num_rows
+            t
+            for t in files(con, kind, sources, upto, Share(merged=bool(now.aliases), some=True), now, 1, room)
+            if t.num_rows
         ]
         if not found:
             return None

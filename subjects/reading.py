@@ -83,11 +83,12 @@ def files(
     share: Share,
     now: Merged,
     subjects: int,
+    room: Room,
 ) -> Iterator[pa.Table]:
     """The files of a share of about so many subjects, piece by piece. Raises Collision where two identifiers have one hash."""
     shape, moments = layout.schema(kind, sources.contracts), _moments(kind, sources, upto)
     queries = statement.queries(kind, sources.kinds, sources.contracts, share)
-    for tables in side_by_side(con, queries, 1 + subjects // _PIECE):
+    for tables in side_by_side(con, queries, 1 + subjects // _PIECE, room.folder):
         yield _with_names(assemble(kind, shape, tables, moments), now)
 
 

@@ -1,7 +1,7 @@
-"""One subject kind as SQL for DuckDB: for each pick and each list one relation, sorted by the hash of the subject's identifier.
+"""One subject kind as SQL for DuckDB: for each pick and each list one relation, with the hash of the subject's identifier.
 
 1. Rows are found in the views `v_<dataset>`; `aliases` (former, surviving) turns a merged identifier into the surviving one.
-2. Of those whose identifier is usable and falls into the bucket, a pick's best row comes first, a list's rows in the list's order.
+2. Of those whose identifier is usable and falls into the bucket, a pick's best row is to come first, a list's rows in the list's order.
    A pick whose rows are a list's anyway rides on it: the list's relation then has the columns that the pick wants as well.
 3. `subjects.assemble` walks all the relations side by side: what has one hash is one subject.
 
@@ -20,7 +20,10 @@ import duckdb
 from schemas.contract import Column, Contract
 from schemas.expressions import checks
 from subjects.kinds import Kind, Kinds, ListOf, Pick, sharing
+from subjects.streams import Relation
 
+NEWEST = ("_own", "_load", "_seq")
+"""What settles which of a subject's rows is newest: of its own identifier, and not of one merged into it; then the load; then landing order."""
 _ANY_DAY = date(9998, 12, 31)  # an identifier's own checks do not depend on the day
 
 
@@ -66,8 +69,8 @@ def linked(kind: Kind, kinds: Kinds, contract: Contract, by: str, text: str = ""
     return " OR ".join(f"coalesce({usable(k, kinds, contract, by, text)}, false)" for k in everyone)
 
 
-def queries(kind: Kind, kinds: Kinds, contracts: Mapping[str, Contract], share: Share) -> dict[str, str]:
-    """A query for each list (`l_0`, …) and each pick that rides on none (`p_0`, …): `_h` (its hash), `_k` (the identifier), `_load`, and more.
+def queries(kind: Kind, kinds: Kinds, contracts: Mapping[str, Contract], share: Share) -> dict[str, Relation]:
+    """A relation for each list (`l_0`, …) and each pick that rides on none (`p_0`, …): `_h` (the hash), `_k` (the identifier), `_load`, and more.
 
     Rows whose `_ok` is not true are nobody's.
     """
@@ -105,7 +108,8 @@ def digest(kind: Kind, kinds: Kinds, contracts: Mapping[str, Contract]) -> str:
     classes = {d: {c.name: (c.sql_type, c.classification) for c in contracts[d].columns} for d in kind.datasets}
     fields = [(f.name, f.conflict, [(c.pick.name, c.column, c.valid_until) for c in f.candidates]) for f in kind.fields]
     lists = [(x.name, x.names, x.valid_until, x.since_latest) for x in kind.lists]
-    text = json.dumps([queries(kind, kinds, contracts, Share(merged=True)), fields, lists, shown, classes])
+    made = {name: (r.sql, r.order) for name, r in queries(kind, kinds, contracts, Share(merged=True)).items()}
+    text = json.dumps([made, fields, lists, shown, classes])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -218,56 +222,53 @@ def _untils(contract: Contract, names: Sequence[str]) -> str:
     return "".join(f", {json_value(contract.column(n), quote(n))} AS {quote(until_name(n))}" for n in names)
 
 
-def _pick(kind: Kind, kinds: Kinds, pick: Pick, contract: Contract, share: Share) -> str:
+def _pick(kind: Kind, kinds: Kinds, pick: Pick, contract: Contract, share: Share) -> Relation:
     names, untils = _wanted(kind, pick)
-    columns = "".join(f", {quote(name)}" for name in names) + _untils(contract, untils)
-    newest = f", {quote(pick.latest)} DESC NULLS LAST" if pick.latest else ""
     alone = contract.key == (pick.by,) and not share.merged
-    order = "" if alone else f"{newest}, _own DESC, _load DESC, _seq DESC"
+    order = () if alone else tuple((name, "descending") for name in (*filter(None, [pick.latest]), *NEWEST))
+    shown = dict.fromkeys([*names, *(name for name, _ in order)])
+    columns = "".join(f", {quote(name)}" for name in shown if name != "_load") + _untils(contract, untils)
     mine, ok = _mine(kind, pick.filter, share), _ok(kind, kinds, contract, pick.by)
     rows = keyed(contract, pick.by, merged=share.merged)
     checked = "" if ok == "true" else f", {ok} AS _ok"
-    return f"SELECT {_hash(share)} AS _h, _k, _load{columns}{checked} FROM ({rows}) WHERE {mine} ORDER BY _h{order}"
+    return Relation(f"SELECT {_hash(share)} AS _h, _k, _load{columns}{checked} FROM ({rows}) WHERE {mine}", order)
 
 
-def _list(kind: Kind, kinds: Kinds, at: int, contract: Contract, share: Share) -> str:
+def _list(kind: Kind, kinds: Kinds, at: int, contract: Contract, share: Share) -> Relation:
     item, riders = kind.lists[at], [kind.picks[i] for i, (j, _) in rides(kind).items() if j == at]
     until = (
-        json_value(contract.column(item.valid_until), quote(item.valid_until))
+        f", {json_value(contract.column(item.valid_until), quote(item.valid_until))} AS _until"
         if item.valid_until
-        else "CAST(NULL AS VARCHAR)"
+        else ""
     )
-    ties = [f"_tie{i}" for i in range(len(contract.key))]
-    keys = "".join(f", {quote(column)} AS {tie}" for tie, column in zip(ties, contract.key, strict=True))
-    more, extra = _ridden(kind, item, contract, riders)
     oks = [_ok(kind, kinds, contract, branch.by) for branch in item.branches]
-    if set(oks) == {"true"}:
-        oks = ["" for _ in oks]
-    else:
-        oks, extra = [f", {ok} AS _ok" for ok in oks], [*extra, "_ok"]
-    sides = []
+    checked = ["" if set(oks) == {"true"} else f", {ok} AS _ok" for ok in oks]
+    more, sides = _besides(kind, item, contract, riders), []
     for i, branch in enumerate(item.branches):
         named = {**{c: c for c in item.columns}, **branch.extra}
         values = "".join(f", {quote(column)} AS {quote(name)}" for name, column in named.items())
-        mine = _mine(kind, item.filter, share)
-        rows = keyed(contract, branch.by, merged=share.merged)
-        ours = f"{_hash(share)} AS _h, _k, _load, {quote(item.order)} AS _at, {until} AS _until{keys}, {i}::TINYINT AS _side"
-        sides.append(f"SELECT {ours}{values}{more}{oks[i]} FROM ({rows}) WHERE {mine}")
-    shown = "".join(f", {quote(name)}" for name in (*item.names, *extra))
-    order = ", ".join(["_h", "_at DESC NULLS LAST", *ties, "_side"])
-    return f"SELECT _h, _k, _load, _at, _until{shown} FROM ({' UNION ALL '.join(sides)}) ORDER BY {order}"
+        rows, mine = keyed(contract, branch.by, merged=share.merged), _mine(kind, item.filter, share)
+        ours = f"{_hash(share)} AS _h, _k, _load{until}{values}{more}{checked[i]}, {i}::TINYINT AS _side"
+        sides.append(f"SELECT {ours} FROM ({rows}) WHERE {mine}")
+    ties = [(ridden(item, name), "ascending") for name in contract.key]
+    return Relation(
+        " UNION ALL ".join(sides), ((ridden(item, item.order), "descending"), *ties, ("_side", "ascending"))
+    )
 
 
-def _ridden(kind: Kind, item: ListOf, contract: Contract, riders: Sequence[Pick]) -> tuple[str, list[str]]:
-    """What a list's rows have besides, for the picks that ride on it: as SQL, and the names of it."""
-    if not riders:
-        return "", []
+def _besides(kind: Kind, item: ListOf, contract: Contract, riders: Sequence[Pick]) -> str:
+    """What a list's rows have besides its values: what they are sorted by, and what the picks want that ride on it."""
     wanted = [_wanted(kind, pick) for pick in riders]
-    names = dict.fromkeys(n for columns, _ in wanted for n in columns) | dict.fromkeys(
-        p.latest for p in riders if p.latest
+    names = dict.fromkeys(
+        [
+            item.order,
+            *contract.key,
+            *(n for columns, _ in wanted for n in columns),
+            *(p.latest for p in riders if p.latest),
+        ]
     )
     columns = {ridden(item, n): quote(n) for n in names if n not in item.columns}
     columns |= {f"_f_{p.name}": f"coalesce(CAST(({p.filter}) AS BOOLEAN), false)" for p in riders if p.filter}
+    own = ", _own, _seq" if riders else ""
     untils = list(dict.fromkeys(n for _, names in wanted for n in names))
-    more = "".join(f", {value} AS {quote(name)}" for name, value in columns.items()) + _untils(contract, untils)
-    return f"{more}, CAST(_own AS TINYINT) AS _own, _seq", [*columns, *map(until_name, untils), "_own", "_seq", "_side"]
+    return "".join(f", {value} AS {quote(name)}" for name, value in columns.items()) + own + _untils(contract, untils)
