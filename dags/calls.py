@@ -76,10 +76,8 @@ def build_subjects(share: dict[str, Any]) -> dict[str, Any]:
     from hub import subject_files
 
     with _hub() as hub:
-        return {
-            "kind": share["work"]["pending"]["kind"],
-            **subject_files.build_bucket(hub, share["work"], share["bucket"]),
-        }
+        part = subject_files.build_bucket(hub, share["work"], share["bucket"])
+    return {"kind": share["work"]["pending"]["kind"], "part": part}
 
 
 def publish_subjects(works: list[dict[str, Any]], built: list[dict[str, Any]]) -> None:

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
+from io import IOBase
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import duckdb
 import numpy as np
@@ -63,7 +64,8 @@ class Rows:
         placed = sorted_places(self.table, self.order[rows], order)
         number = np.empty(self.table.num_rows, np.int64)
         number[self.order[rows]] = rows
-        return number[placed[begins(_hashes(self.table)[placed])]]
+        found: np.ndarray = number[placed[begins(_hashes(self.table)[placed])]]
+        return found
 
     @cached_property
     def _places(self) -> Values:
@@ -77,8 +79,10 @@ def side_by_side(
     with ExitStack() as stack:
         parted = {}
         for name, relation in relations.items():
-            file = stack.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=folder))
-            parted[name] = _Parted(con.sql(relation.sql).to_arrow_reader(_BATCH), pieces, cast("IO[bytes]", file))
+            file = stack.enter_context(
+                tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=None if folder is None else str(folder))
+            )
+            parted[name] = _Parted(con.sql(relation.sql).to_arrow_reader(_BATCH), pieces, cast("IOBase", file))
         for piece in range(pieces):
             yield {name: _rows(parted[name].read(piece), relation.order) for name, relation in relations.items()}
 
@@ -102,7 +106,7 @@ def sorted_places(table: pa.Table, places: np.ndarray, order: Order) -> np.ndarr
 class _Parted:
     """One relation's rows in a file, parted by range."""
 
-    def __init__(self, batches: pa.RecordBatchReader, pieces: int, file: IO[bytes]) -> None:
+    def __init__(self, batches: pa.RecordBatchReader, pieces: int, file: IOBase) -> None:
         self._file = file
         self._blocks: list[list[int]] = [[] for _ in range(pieces)]
         written = 0
@@ -124,7 +128,8 @@ def _by_range(batch: pa.RecordBatch, pieces: int) -> Iterator[tuple[int, pa.Reco
     hashed = batch.column(0).to_numpy()
     ranges = ((hashed >> np.uint64(32)) * np.uint64(pieces) >> np.uint64(32)).astype(np.uint16)
     order = np.argsort(ranges, kind="stable")
-    parted = batch.take(pa.array(order))
+    rows: Values = pa.array(order)
+    parted = batch.take(rows)
     ends = np.searchsorted(ranges[order], np.arange(pieces + 1))
     for piece in np.flatnonzero(np.diff(ends)):
         yield int(piece), parted.slice(ends[piece], ends[piece + 1] - ends[piece])
