@@ -1,6 +1,5 @@
 """One HTTP endpoint: signed in, on one host, its refusals named. Messages show the address without its query."""
 
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import httpx
 
 from connectors.guard import Guard
 from connectors.options import number, options
-from connectors.paths import certificate
+from connectors.paths import trust
 from connectors.signin import plain_url, sign_in
 from connectors.wire import Answer, Pace, Wire, refused
 from schemas.contract import Source
@@ -29,12 +28,10 @@ class Client:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         settings = options(source)
-        own = settings.get("ssl_root_cert")
-        trust = (lambda: ssl.create_default_context(cafile=certificate(root, str(own)))) if own else None
         address = f"{source.url.rstrip('/')}/{source.table.lstrip('/')}" if source.table else source.url
         self.base = plain_url(address, "location", guard)
         self.where = f"{self.base.scheme}://{self.base.netloc.decode()}{self.base.path}"
-        self._wire = Wire(transport or guard.transport(trust), pace, number(settings, "timeout", 30.0))
+        self._wire = Wire(transport or guard.transport(trust(settings, root)), pace, number(settings, "timeout", 30.0))
         self._sign_in = sign_in(source, settings, secret, self._wire, guard)
 
     def get(self, url: str | None, params: dict[str, str]) -> Answer:

@@ -12,7 +12,7 @@ N = TypeVar("N", int, float)
 
 FILES = (
     "done", "member", "delimiter", "header_row", "header_rows", "sheet", "records", "host_key", "endpoint", "region",
-    "params", "auth", "auth_header", "auth_param", "token_url", "token_auth", "scope", "timeout",
+    "params", "auth", "auth_header", "auth_param", "token_url", "token_auth", "scope", "timeout", "ssl_root_cert",
 )  # fmt: skip
 PAGINATION = ("kind", "page_param", "size_param", "offset_param", "cursor_param", "size", "first", "next", "max_pages")
 REST = (

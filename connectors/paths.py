@@ -1,6 +1,9 @@
-"""Where a source's file may be: below the drop root, and nowhere else."""
+"""Where a source's file may be, a certificate of its own among them: below the drop root, and nowhere else."""
 
+import ssl
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from schemas.errors import SourceDenied, SourceMissing
 
@@ -26,3 +29,9 @@ def certificate(root: Path, path: str) -> str:
     if not file.is_file():
         raise SourceMissing(f"certificate {path} is not in the drop root", todo="put it there, or correct sslRootCert")
     return str(file)
+
+
+def trust(settings: Mapping[str, Any], root: Path) -> Callable[[], ssl.SSLContext] | None:
+    """What makes the TLS context that trusts `options.sslRootCert`; None without it, for what is generally trusted."""
+    own = settings.get("ssl_root_cert")
+    return (lambda: ssl.create_default_context(cafile=certificate(root, str(own)))) if own else None

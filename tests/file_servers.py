@@ -6,6 +6,7 @@ The S3 one checks each request's signature (AWS Signature Version 4) and answers
 import asyncio
 import hashlib
 import hmac
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,7 +59,7 @@ def web(root: Path, token: str = "") -> Iterator[Served]:
 
 
 @contextmanager
-def s3(root: Path, key: str = USER, word: str = PASSWORD) -> Iterator[Served]:
+def s3(root: Path, key: str = USER, word: str = PASSWORD, tls: ssl.SSLContext | None = None) -> Iterator[Served]:
     """Buckets are the folders below `root`. An unsigned request is anonymous, and may read the bucket `public`."""
     served = Served(root)
 
@@ -99,7 +100,7 @@ def s3(root: Path, key: str = USER, word: str = PASSWORD) -> Iterator[Served]:
                 body = body[first : last + 1]
             self.say(206 if span else 200, body, headers, cut=served.cut)
 
-    with _running(Handler) as served.port:
+    with _running(Handler, tls) as served.port:
         yield served
 
 
@@ -177,8 +178,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def _running(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+def _running(handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None) -> Iterator[int]:
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

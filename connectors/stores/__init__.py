@@ -33,9 +33,9 @@ def open_store(
         case "s3":
             from connectors.stores.s3 import S3Store
 
-            return S3Store(source, secret=secret, guard=guard)
+            return S3Store(source, secret=secret, root=root, guard=guard)
         case "http" | "https":
-            return WebStore(source, secret=secret, clock=clock, guard=guard)
+            return WebStore(source, secret=secret, root=root, clock=clock, guard=guard)
         case _:
             raise ContractInvalid(
                 [

@@ -1,17 +1,21 @@
 """Objects in an S3 bucket: `s3://bucket`, on AWS or (`options.endpoint`) on a server that speaks its language.
 
 The secret is "access key:secret key"; without one the bucket is asked anonymously. Nothing is taken from the environment, ~/.aws or a
-cloud's metadata service. Read by Arrow's own S3 client, so nothing more is installed.
+cloud's metadata service. Read by Arrow's own S3 client, so nothing more is installed. It resolves names itself: over TLS, where a
+certificate wants the name, it is led to the checked address through a `Tunnel`.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, cast
+from pathlib import Path
+from typing import Any
 
 from connectors.guard import Guard
 from connectors.options import options
+from connectors.paths import certificate
 from connectors.signin import plain_url
 from connectors.stores.store import FsspecStore, address
+from connectors.tunnel import Tunnel
 from schemas.contract import Source
 from schemas.errors import HubError, SourceDenied, SourceMissing, SourceUnreachable
 
@@ -31,7 +35,7 @@ _MISSING = ("NO_SUCH_BUCKET", "NO_SUCH_KEY", "RESOURCE_NOT_FOUND", "HTTP status 
 class S3Store(FsspecStore):
     """One bucket."""
 
-    def __init__(self, source: Source, *, secret: Callable[[str], str], guard: Guard) -> None:
+    def __init__(self, source: Source, *, secret: Callable[[str], str], root: Path, guard: Guard) -> None:
         settings = options(source)
         self.base = address(source).hostname or ""
         self.where = f"s3://{self.base}"
@@ -39,7 +43,10 @@ class S3Store(FsspecStore):
         self._endpoint = _endpoint(settings, self._region, guard)
         self._guard = guard
         self._secret = _named(source.secret, secret)
+        self._own = str(settings.get("ssl_root_cert") or "")
+        self._root = root
         self._files: Any = None
+        self._tunnel: Tunnel | None = None
 
     def __repr__(self) -> str:
         return f"S3Store({self.where})"
@@ -52,16 +59,28 @@ class S3Store(FsspecStore):
 
             key, _, word = self._secret().partition(":") if self._secret else ("", "", "")
             account: dict[str, Any] = {"access_key": key, "secret_key": word} if self._secret else {"anonymous": True}
-            scheme, host, port = self._endpoint
-            checked = self._guard.address(host, port)
-            # A certificate names the host, so TLS goes by the name; the address was checked all the same.
-            there = f"{host if scheme == 'https' else checked}:{port}"
             client = S3FileSystem(
-                **account, region=self._region, scheme=cast("Literal['http', 'https']", scheme), endpoint_override=there,
-                connect_timeout=CONNECT_SECONDS, request_timeout=REQUEST_SECONDS,
+                **account, **self._way(), region=self._region, connect_timeout=CONNECT_SECONDS, request_timeout=REQUEST_SECONDS
             )  # fmt: skip
             self._files = ArrowFSWrapper(client, skip_instance_cache=True)
         return self._files
+
+    def close(self) -> None:
+        """Close the way to the server."""
+        self._files = None
+        if self._tunnel is not None:
+            self._tunnel.close()
+            self._tunnel = None
+
+    def _way(self) -> dict[str, Any]:
+        """How the client gets to the address that the guard let through."""
+        scheme, host, port = self._endpoint
+        checked = self._guard.address(host, port)
+        if scheme == "http":
+            return {"scheme": scheme, "endpoint_override": f"{checked}:{port}"}
+        trusted = {"tls_ca_file_path": certificate(self._root, self._own)} if self._own else {}
+        self._tunnel = Tunnel(checked, port)
+        return {"scheme": scheme, "endpoint_override": f"{host}:{port}", "proxy_options": self._tunnel.url, **trusted}
 
     @contextmanager
     def faults(self, name: str) -> Iterator[None]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ import httpx
 
 from connectors.guard import Guard
 from connectors.options import number, options
+from connectors.paths import trust
 from connectors.signin import plain_url, sign_in
 from connectors.spool import spooled
 from connectors.stores.store import CHUNK, State, plain
@@ -29,7 +31,7 @@ class WebStore:
     """Files below one base URL."""
 
     def __init__(
-        self, source: Source, *, secret: Callable[[str], str], clock: Callable[[], datetime], guard: Guard
+        self, source: Source, *, secret: Callable[[str], str], root: Path, clock: Callable[[], datetime], guard: Guard
     ) -> None:
         settings = options(source)
         if any(mark in source.table for mark in "*?[") or not source.table:
@@ -39,7 +41,7 @@ class WebStore:
         self.base = plain_url(source.url.rstrip("/") + "/", "location", guard)
         self.where = f"{self.base.scheme}://{self.base.netloc.decode()}"
         self._params = {str(k): str(v) for k, v in (settings.get("params") or {}).items()}
-        seconds, transport = number(settings, "timeout", 30.0), guard.transport()
+        seconds, transport = number(settings, "timeout", 30.0), guard.transport(trust(settings, root))
         self._wire = Wire(transport, Pace(clock), seconds)
         self._http = httpx.Client(timeout=seconds, follow_redirects=False, trust_env=False, transport=transport)
         self._sign_in = sign_in(source, settings, secret, self._wire, guard)

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import ssl
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ import asyncssh
 import file_servers
 import pytest
 import servers
+from certificates import certificate
 from connector_stages import Delivery, deliver
 from file_servers import PASSWORD, USER, Served
 
@@ -45,9 +47,9 @@ class Place:
             clock=lambda: self.clock, guard=guard or Guard(),
         )  # fmt: skip
 
-    def deliver(self, table: str, watermark: str | None = None, **changes: Any) -> Delivery:
+    def deliver(self, table: str, watermark: str | None = None, guard: Guard | None = None, **changes: Any) -> Delivery:
         source = self.source(table, **changes)
-        return deliver(self.open(source), source, (), watermark, self.root.parent / "landed")
+        return deliver(self.open(source, guard=guard), source, (), watermark, self.root.parent / "landed")
 
     def write(self, name: str, text: str, encoding: str = "utf-8") -> Path:
         path = self.root / name
@@ -311,6 +313,32 @@ def test_a_public_bucket_is_read_without_an_account_and_a_private_one_is_not(s3:
         s3.deliver("*.csv", secret=None)
     with pytest.raises(SourceMissing, match="s3://absent is not there"):
         s3.deliver("*.csv", url="s3://absent")
+
+
+@pytest.mark.parametrize("around", ["", "*"])
+def test_a_bucket_over_tls_is_asked_at_the_checked_address_and_by_its_name(
+    root: Path, around: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name is nobody's: a client that resolved it itself would find nothing, whatever the environment says of proxies."""
+    monkeypatch.setenv("no_proxy", around)
+    trusted, key = certificate(root / "civil", "files.civil.example", NOW)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(trusted, key)
+    asked: list[str] = []
+
+    def resolve(host: str, _port: int) -> tuple[str, ...]:
+        asked.append(host)
+        return ("127.0.0.1",)
+
+    with file_servers.s3(root, tls=context) as served:
+        options = {"endpoint": f"https://files.civil.example:{served.port}", "sslRootCert": trusted.name}
+        place = Place(root / "civil", served, "s3://civil", f"{USER}:{PASSWORD}", options)
+        place.write("a.csv", "id\n1\n")
+        assert place.deliver("*.csv", guard=Guard(resolve=resolve)).values("id") == ["1"]
+        assert asked == ["files.civil.example"]
+        other = {**options, "endpoint": f"https://elsewhere.example:{served.port}"}
+        with pytest.raises(SourceUnreachable):
+            place.deliver("*.csv", options=other, guard=Guard(resolve=resolve))
 
 
 def test_the_environment_lends_no_account(s3: Place, monkeypatch: pytest.MonkeyPatch) -> None:
