@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from access.actors import Actor
+from access.actors import Actor, Role
 from ledger.delegations import Delegation
 from schemas.errors import Forbidden, Invalid
 
@@ -23,6 +23,8 @@ Ground = Literal["department", "office", "delegation", "overdue"]
 Bar = Literal["own", "twice", "elsewhere"]
 UNCONDITIONAL, NOT_SHARED = 1, 3
 SENSITIVE = frozenset({"L3", "L4"})
+WORKING: frozenset[Role] = frozenset({"editor", "approver", "office"})
+"""The roles of those who ask and decide for a department."""
 OFFICE = ""
 """The department code under which the data office decides: what is of several departments."""
 
@@ -111,9 +113,9 @@ def ground(actor: Actor, case: Case, delegations: Iterable[Delegation], today: d
 
 
 def reaches(delegation: Delegation, actor: Actor) -> bool:
-    """Whether the actor may decide by the delegation while it lasts; who only reads may not."""
+    """Whether the actor may decide by the delegation while it lasts; who only reads, or answers for a portal, may not."""
     if delegation.person:
-        return delegation.person == actor.name and bool(actor.roles - {"auditor"})
+        return delegation.person == actor.name and not actor.roles.isdisjoint(WORKING)
     return delegation.to_department == actor.department and not actor.roles.isdisjoint({"approver", "office"})
 
 
@@ -131,6 +133,17 @@ def held(found: Ground | Bar) -> Ground:
         case "own" | "twice" | "elsewhere":
             what, todo = BARS[found]
             raise Forbidden(what, todo=todo, reason=found)
+
+
+def may_ask(actor: Actor, client: str) -> bool:
+    """Whether the actor may ask for data for the client: whoever works for a department may, and who answers for that client."""
+    return not actor.roles.isdisjoint(WORKING) or ("client" in actor.roles and actor.client == client)
+
+
+def may_withdraw(actor: Actor, client: str, requested_by: str, from_department: str) -> bool:
+    """Whether the actor asked for it, writes for the department that did, or answers for the client."""
+    theirs = bool(actor.department) and actor.department == from_department and "editor" in actor.roles
+    return actor.name == requested_by or theirs or ("client" in actor.roles and actor.client == client)
 
 
 def may_delegate(actor: Actor, department: str) -> bool:

@@ -18,6 +18,8 @@ from typing import Literal
 from ledger.grants import Basis, Grant, Kind
 from schemas.errors import Forbidden
 
+OWN_USES = "own-uses"
+"""The form and the purpose of a citizen's look at who used their data."""
 Reason = Literal["granted", "no-grant", "no-consent", "two-bases"]
 
 

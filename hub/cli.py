@@ -48,7 +48,7 @@ COMMANDS = {
     "catalog": ("catalog", "资源目录 catalog: every dataset, what it promises and what was measured"),
     "client": ("clients", "调用方 clients: portals, their keys and budgets"),
     "account": ("accounts", "账号 accounts: people at the console, their departments and roles"),
-    "grant": ("clients", "授权 grants: which fields for which purpose, on which legal basis"),
+    "grant": ("grants", "授权 grants: which fields for which purpose, on which legal basis"),
     "request": ("request", "数据共享申请 requests: asked, approved or refused in time, granted"),
     "delegation": ("request", "委托审批 delegations: who decides on requests instead"),
     "provider": ("clients", "身份认证 identity providers: whose consents count"),

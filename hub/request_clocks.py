@@ -110,8 +110,8 @@ class Clocks:
             f"下一步 next: hub request show {request.id}" if kind in ("opened", "due", "overdue") else "",
         )
         data = {
-            "request": request.id, "client": request.client, "kind": request.kind, "name": request.name, "due_on": due.isoformat(),
-            "department": request.department,
+            "request": request.id, "client": request.client, "asked": f"{request.kind} {request.name}", "department": request.department,
+            "due_on": due.isoformat(),
         }  # fmt: skip
         event = Event(f"request.{kind}", about, TITLES[kind], lines, data, f"requests/{request.id}")
         return events.messages(self.hub, event, self._concerned(request, about, kind))

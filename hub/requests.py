@@ -52,10 +52,13 @@ def open_request(hub: Hub, offer: Offer, wish: Wish, actor: Actor | None = None)
 
     Raises:
         NotFound: there is no such client, form or dataset.
+        Forbidden: the person may not ask for this client.
         Invalid: a field or the row filter is none of the dataset's, or the purpose or the law is missing.
         TooMany: the client has as many requests open as settings allow.
     """
     _check(wish)
+    if actor is not None and not approval.may_ask(actor, wish.client):
+        raise Forbidden("you ask for no data for this client", todo="ask a department's editor")
     asked = offer.asked(wish.kind, wish.name, tuple(wish.fields), wish.row_filter)
     weight, now, number = weigh(asked.items), hub.clock(), f"r{secrets.token_hex(6)}"
     if store.waiting(hub.ledger, wish.client) >= hub.settings.requests_open:
@@ -118,9 +121,9 @@ def extend(hub: Hub, number: str, actor: Actor, reason: str) -> Request:
 
 
 def withdraw(hub: Hub, number: str, actor: Actor | None = None, reason: str = "") -> Request:
-    """The request, taken back by who asked: its client (None), the person who asked for it, or an editor of that person's department."""
+    """The request, taken back by its client (None) or by who may (`access.approval.may_withdraw`). Raises Forbidden, Conflict."""
     request = _open(hub, number, "withdrawn")
-    if actor is not None and not may_withdraw(actor, request):
+    if actor is not None and not _withdraws(actor, request):
         raise Forbidden("who asked withdraws a request", todo="refuse it, with a reason")
     step = Step("withdrawn", actor.name if actor else "", hub.clock(), actor.department if actor else "", "", reason)
     return store.take(hub.ledger, request, step, Clocks(hub).messages(request, "withdrawn"))
@@ -171,12 +174,6 @@ def end_delegation(hub: Hub, number: str, actor: Actor) -> None:
     delegations.revoke(hub.ledger, number, hub.clock(), by=actor.name)
 
 
-def may_withdraw(actor: Actor, request: Request) -> bool:
-    """Whether the actor asked for it, or writes for the department that did."""
-    theirs = bool(actor.department) and actor.department == request.from_department and "editor" in actor.roles
-    return actor.name == request.requested_by or theirs
-
-
 def moves(clocks: Clocks, request: Request, actor: Actor, known: Sequence[Delegation]) -> tuple[str, ...]:
     """What the actor may do with the request now, under the delegations: `approve`, `refuse`, `extend`, `withdraw`, `revoke`."""
     hub, case = clocks.hub, _case(clocks, request)
@@ -185,7 +182,7 @@ def moves(clocks: Clocks, request: Request, actor: Actor, known: Sequence[Delega
         return ("revoke",) if (decides or "office" in actor.roles) and clocks.stands(request) else ()
     approves = approval.approval(actor, case, known, hub.today()) not in approval.BARS
     extends = decides and _extensible(hub, request) and not case.overdue
-    may = {"approve": approves, "refuse": decides, "extend": extends, "withdraw": may_withdraw(actor, request)}
+    may = {"approve": approves, "refuse": decides, "extend": extends, "withdraw": _withdraws(actor, request)}
     return tuple(name for name, allowed in may.items() if allowed)
 
 
@@ -240,6 +237,10 @@ def _approved_by(hub: Hub, request: Request) -> tuple[str, ...]:
     if request.state != "approved":
         return ()
     return tuple(step.by for step in store.steps(hub.ledger, request.id) if step.deed == "approved")
+
+
+def _withdraws(actor: Actor, request: Request) -> bool:
+    return approval.may_withdraw(actor, request.client, request.requested_by, request.from_department)
 
 
 def _extensible(hub: Hub, request: Request) -> bool:

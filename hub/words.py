@@ -172,6 +172,7 @@ LABELS = {
     "from_department": "申请部门",
     "row_filter": "行过滤",
     "kind": "类别",
+    "course": "办理经过",
     "deed": "环节",
     "ground": "审批依据",
     "delegations": "委托审批",

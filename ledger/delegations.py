@@ -13,14 +13,14 @@ delegation_table = Table(
     ledger_tables,
     Column("id", String(32), primary_key=True),
     Column("department", String(18), nullable=False, index=True),
-    Column("person", String(200), nullable=False),
+    Column("person", String(320), nullable=False),
     Column("to_department", String(18), nullable=False),
     Column("until", Date, nullable=False),
     Column("why", String(400), nullable=False),
-    Column("by", String(200), nullable=False),
+    Column("by", String(320), nullable=False),
     Column("at", Moment, nullable=False),
     Column("revoked_at", Moment),
-    Column("revoked_by", String(200), nullable=False, server_default=""),
+    Column("revoked_by", String(320), nullable=False, server_default=""),
 )
 
 

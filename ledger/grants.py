@@ -5,7 +5,7 @@ told afterwards. Whether a request is within a grant is decided in `access.decis
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -39,7 +39,7 @@ grant_table = Table(
     Column("request", String(32), nullable=False, server_default="", index=True),
     Column("granted_at", Moment, nullable=False),
     Column("revoked_at", Moment),
-    Column("revoked_by", String(200), nullable=False, server_default=""),
+    Column("revoked_by", String(320), nullable=False, server_default=""),
     Column("revoked_why", String(400), nullable=False, server_default=""),
 )
 
@@ -96,6 +96,27 @@ def add(connection: Connection, grant: Grant, at: datetime) -> None:
     access_revision.bump(connection)
 
 
+def change(
+    db: Database, plan: Callable[[Sequence[Grant]], tuple[Sequence[Grant], Sequence[Grant]]], at: datetime, *, by: str, why: str
+) -> None:  # fmt: skip
+    """Add and end grants as the plan says of those that stand, in one transaction.
+
+    Raises:
+        NotFound: one to add is for a client that does not exist; nothing is changed.
+    """
+    with db.write(alone="grants") as connection:
+        added, ended = plan(_standing(connection))
+        clients = frozenset(connection.execute(select(client_table.c.id)).scalars())
+        for grant in added:
+            if grant.client not in clients:
+                raise NotFound(f"there is no client {grant.client!r}", todo="hub client list")
+            add(connection, grant, at)
+        ids = [grant.id for grant in ended]
+        gone = update(grant_table).where(grant_table.c.id.in_(ids), grant_table.c.revoked_at.is_(None))
+        connection.execute(gone.values(revoked_at=at, revoked_by=by, revoked_why=why))
+        access_revision.bump(connection)
+
+
 def revoke(db: Database, grant_id: str, at: datetime, *, by: str, why: str) -> None:
     """End the grant now, everywhere within seconds.
 
@@ -112,6 +133,11 @@ def revoke(db: Database, grant_id: str, at: datetime, *, by: str, why: str) -> N
 
 def standing(db: Database, client: str | None = None) -> tuple[Grant, ...]:
     """The grants of a client (None: of all) that are not revoked, whatever their period, by id; none of a client switched off."""
+    with db.read() as connection:
+        return _standing(connection, client)
+
+
+def _standing(connection: Connection, client: str | None = None) -> tuple[Grant, ...]:
     c = grant_table.c
     query = (
         select(grant_table)
@@ -121,8 +147,7 @@ def standing(db: Database, client: str | None = None) -> tuple[Grant, ...]:
     )
     if client is not None:
         query = query.where(c.client == client)
-    with db.read() as connection:
-        return tuple(map(_read, connection.execute(query)))
+    return tuple(map(_read, connection.execute(query)))
 
 
 @dataclass(frozen=True)

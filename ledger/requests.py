@@ -61,7 +61,7 @@ request_table = Table(
     Column("contact", String(200), nullable=False),
     Column("department", String(18), nullable=False, index=True),
     Column("dataset", String(63), nullable=False),
-    Column("requested_by", String(200), nullable=False),
+    Column("requested_by", String(320), nullable=False),
     Column("from_department", String(18), nullable=False),
     Column("state", String(10), nullable=False),
     Column("allowed", Integer, nullable=False),
@@ -80,7 +80,7 @@ step_table = Table(
     Column("request", String(32), ForeignKey("access_request.id"), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("deed", String(10), nullable=False),
-    Column("by", String(200), nullable=False),
+    Column("by", String(320), nullable=False),
     Column("department", String(18), nullable=False),
     Column("ground", String(16), nullable=False),
     Column("reason", Text, nullable=False),
@@ -215,13 +215,20 @@ def steps(db: Database, request_id: str) -> tuple[Step, ...]:
 
 
 def listed(
-    db: Database, *, client: str = "", departments: Collection[str] | None = None, states: Collection[State] | None = None
+    db: Database, *, client: str = "", departments: Collection[str] | None = None, asker: tuple[str, str] = ("", ""),
+    states: Collection[State] | None = None,
 ) -> tuple[Request, ...]:  # fmt: skip
-    """Requests, oldest first: of a client, of departments (who decides or who asked), in some states."""
+    """Requests, oldest first: of a client; of departments (who decides or who asked) and of an asker's name and client; in some states."""
     c = request_table.c
     query = select(request_table).where(c.client == client if client else true())
     if departments is not None:
-        query = query.where(or_(c.department.in_(departments), c.from_department.in_([d for d in departments if d])))
+        person, portal = asker
+        asked = or_(
+            c.from_department.in_([d for d in departments if d]),
+            (c.requested_by == person) & (c.requested_by != ""),
+            (c.client == portal),
+        )
+        query = query.where(or_(c.department.in_(departments), asked))
     if states is not None:
         query = query.where(c.state.in_(states))
     with db.read() as connection:

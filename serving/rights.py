@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from access.audit import Entry
-from access.decision import Ask
+from access.decision import OWN_USES, Ask
 from access.desk import Subject
 from ledger.grants import Basis, Grant, Kind
 from serving.services import services_of
@@ -26,8 +26,6 @@ _OPENED: dict[Kind, re.Pattern[str]] = {
 }
 """The routes that a grant opens, as they are written where they stand."""
 _EVIDENCE: dict[Basis, Literal["consent", "case"] | None] = {"consent": "consent", "duty": "case", "open": None}
-OWN_USES = "own-uses"
-"""The form and the purpose of a citizen's look at who used their data."""
 router = APIRouter(prefix="/v1", dependencies=[Depends(caller)], tags=["access"])
 
 

@@ -1,4 +1,4 @@
-"""hub client, grant, provider, key: who may ask the hub, for what, and how they prove who they are."""
+"""hub client, provider, key: who may ask the hub, for what, and how they prove who they are."""
 
 import json
 import os
@@ -11,26 +11,17 @@ import typer
 
 from access import clients, consent
 from access.keys import checked
-from hub.commands.common import Json, hub, operator, output
-from hub.core import Hub
+from hub.commands.common import Json, hub, output
+from hub.commands.grants import BasisOption, Client, Legal, Purpose, new_grant
 from ledger import budgets, credentials, grants
 from ledger import clients as client_tables
 from ledger.credentials import Issuer
-from ledger.grants import Basis, Grant
 from schemas.errors import Invalid, NotFound
 
 client_app = typer.Typer(no_args_is_help=True, help="调用方 clients: portals, their keys and budgets")
-grant_app = typer.Typer(no_args_is_help=True, help="授权 grants: which fields for which purpose, on which legal basis")
 provider_app = typer.Typer(no_args_is_help=True, help="身份认证 identity providers: whose consents count")
 key_app = typer.Typer(no_args_is_help=True, help="密钥 keys: the hub's own")
 
-Client = Annotated[str, typer.Argument(help="client id, as a portal will send it")]
-Purpose = Annotated[str, typer.Option(help="the purpose it may ask for")]
-BasisOption = Annotated[
-    Literal["consent", "duty", "open"],
-    typer.Option(help="consent: the subject's; duty: a case number with every request; open: neither"),
-]
-Legal = Annotated[str, typer.Option(help="the article, decree or agreement that it rests on")]
 _ROTATED: dict[str, timedelta | None] = {"token": timedelta(hours=1), "audit": None}
 """The keys that can be rotated, and how long a retired one is of use: tokens live minutes, signed heads for ever."""
 
@@ -62,7 +53,7 @@ def client_add(
     if jwks:
         credentials.put_keys(it.ledger, client, jwks, it.clock())
     for one in forms:
-        grants.allow(it.ledger, _grant(it, client, "form", one, purpose, basis, legal=legal), it.clock())
+        grants.allow(it.ledger, new_grant(it, client, "form", one, purpose, basis, legal=legal), it.clock())
     for one in datasets:
         client_tables.allow_push(it.ledger, client, one, it.clock())
     granted = {"forms": forms, "purpose": purpose, "basis": basis} if forms else {}
@@ -142,50 +133,6 @@ def client_budget(
     output(as_json).record({"client_id": client, "purpose": purpose, "budget": budget, **shown})
 
 
-@grant_app.command("add")
-def grant_add(
-    client: Client,
-    purpose: Purpose,
-    basis: BasisOption,
-    form: Annotated[str, typer.Option(help="the form; or --dataset")] = "",
-    dataset: Annotated[str, typer.Option(help="the dataset; or --form")] = "",
-    field: Annotated[list[str] | None, typer.Option(help="a field it may see (again for more); none: all")] = None,
-    days: Annotated[int | None, typer.Option(min=1, help="how many days it holds; none: until revoked")] = None,
-    quota: Annotated[int | None, typer.Option(min=1, help="answers a day; none: no limit")] = None,
-    legal: Legal = "",
-    as_json: Json = False,
-) -> None:
-    """Grant a client fields of a form or dataset for a purpose."""
-    it = hub()
-    if bool(form) == bool(dataset):
-        raise Invalid("a grant is for a form or for a dataset", todo="give --form or --dataset")
-    given = _grant(
-        it, client, "form" if form else "dataset", form or dataset, purpose, basis, legal=legal, days=days, quota=quota,
-        fields=frozenset(field) if field else None,
-    )  # fmt: skip
-    output(as_json).record(_shown(grants.allow(it.ledger, given, it.clock())))
-
-
-@grant_app.command("list")
-def grant_list(
-    client: Annotated[str | None, typer.Argument(help="only this client's")] = None, as_json: Json = False
-) -> None:
-    """List the grants that stand."""
-    output(as_json).table("grants", [_shown(g) for g in grants.standing(hub().ledger, client)], empty="no grant")
-
-
-@grant_app.command("revoke")
-def grant_revoke(
-    grant: Annotated[str, typer.Argument(help="grant id, as in: hub grant list")],
-    why: Annotated[str, typer.Option(help="the reason, for the record")],
-    as_json: Json = False,
-) -> None:
-    """Revoke a grant: within seconds no process answers under it any more."""
-    it = hub()
-    grants.revoke(it.ledger, grant, it.clock(), by=operator(), why=why)
-    output(as_json).record({"grant": grant, "revoked": True})
-
-
 @provider_app.command("add")
 def provider_add(
     issuer: Annotated[str, typer.Argument(help="its issuer name, as it writes it into `iss`")],
@@ -226,26 +173,8 @@ def key_rotate(name: Annotated[Literal["token", "audit"], typer.Argument(help="w
 def add_to(app: typer.Typer) -> None:
     """Hang these commands on the root command."""
     app.add_typer(client_app, name="client")
-    app.add_typer(grant_app, name="grant")
     app.add_typer(provider_app, name="provider")
     app.add_typer(key_app, name="key")
-
-
-def _grant(
-    it: Hub, client: str, kind: grants.Kind, name: str, purpose: str, basis: Basis, *, legal: str,
-    days: int | None = None, quota: int | None = None, fields: frozenset[str] | None = None,
-) -> Grant:  # fmt: skip
-    now = it.clock()
-    ends = now + timedelta(days=days) if days else None
-    return Grant(f"g{secrets.token_hex(6)}", client, kind, name, purpose, basis, now, ends, fields, quota, legal=legal)
-
-
-def _shown(grant: Grant) -> dict[str, object]:
-    return {
-        "grant": grant.id, "client": grant.client, "for": f"{grant.kind} {grant.name}", "purpose": grant.purpose, "basis": grant.basis,
-        "fields": sorted(grant.fields) if grant.fields is not None else "all", "until": f"{grant.ends:%Y-%m-%d}" if grant.ends else None,
-        "quota": grant.quota, "legal": grant.legal or None,
-    }  # fmt: skip
 
 
 def _kids(jwks: str) -> list[str]:

@@ -207,4 +207,4 @@ def _show(row: dict[str, Any], as_json: bool) -> None:
     if steps:
         zone = ZoneInfo(hub().settings.timezone)
         rows = [{**step, "at": f"{step['at'].astimezone(zone):%Y-%m-%d %H:%M}"} for step in steps]
-        output(as_json).table("steps", rows)
+        output(as_json).table("course", rows)

@@ -27,9 +27,10 @@ from access_bench import (
 
 from access.decision import Ask
 from access.desk import STALE, Subject
-from ledger import access_revision, credentials, grants
+from ledger import access_revision, credentials, grants, requests
 from ledger import clients as client_store
 from ledger.credentials import Issuer
+from ledger.requests import Request, Step
 from schemas.errors import Retry, Unauthenticated
 
 ASK = Ask("form", "renewal", "renewal", ("name", "mobile", "record"), private=frozenset({"record"}))
@@ -167,6 +168,26 @@ def test_what_is_revoked_in_one_process_is_dead_in_another_within_a_second(
     revoke(here)
     there.seconds[0] += 1
     assert not there.desk.decide("portal", ASK, about=LIN, statement=text).granted
+
+
+def test_what_a_request_is_granted_counts_in_another_process_within_a_second_and_its_revocation_too(
+    here: Office, there: Office
+) -> None:
+    ask = Ask("dataset", "things", "audit", ("name",), case="")
+    asked = Request(
+        "r1", "portal", "dataset", "things", frozenset({"name"}), "audit", "open", "law", "", "things", 10, NOW.date(), NOW, NOW
+    )  # fmt: skip
+    assert not there.desk.decide("portal", ask).granted
+    requests.open_(here.ledger, asked, [Step("requested", "", NOW)], [])
+    given = grant(
+        id="g9", kind="dataset", name="things", purpose="audit", basis="open", fields=frozenset({"name"}), request="r1"
+    )
+    requests.take(here.ledger, requests.find(here.ledger, "r1"), Step("granted", "chief", NOW), [], given)
+    there.seconds[0] += 1
+    assert there.desk.decide("portal", ask).granted
+    grants.revoke(here.ledger, "g9", NOW, by="chief", why="misuse")
+    there.seconds[0] += 1
+    assert not there.desk.decide("portal", ask).granted
 
 
 def test_a_revoked_token_and_a_switched_off_client_are_dead_in_another_process_within_a_second(

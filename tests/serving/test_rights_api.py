@@ -11,11 +11,11 @@ from serving_city import ID, City, Http
 from access.audit import Entry, pseudonym
 from access.audit_trail import uses
 from access.consent import pairwise, salt
+from access.decision import OWN_USES
 from access.keys import checked
 from ledger import credentials, grants
 from ledger.credentials import Issuer
 from ledger.grants import Grant
-from serving.rights import OWN_USES
 
 PROVIDER = "http://id.test"
 KEY = OKPKey.generate_key("Ed25519", {"kid": "id-1"})
