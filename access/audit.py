@@ -1,8 +1,8 @@
 """The audit chain: who asked what about whom, durable before any value leaves, and impossible to change unseen.
 
-1. `AuditLog.write` hands an entry to the one writer thread of this process and waits until it is on disk. Whoever
-   waits at the same moment shares one transaction (group commit), so many callers cost little more than one. In it the entry is
-   charged to the client's budget and quotas (`ledger.budgets`); over a limit, that is its result, and the caller gets TooMany instead.
+1. `AuditLog.write` hands an entry to the one writer thread of this process and waits until it is on disk; `submit` hands over several at
+   once. Whatever waits at the same moment shares one transaction (group commit), so many callers cost little more than one. In it each entry
+   is charged to its client's budget and quotas (`ledger.budgets`); over a limit, that is its result, and the caller gets TooMany instead.
 2. Every entry carries sha256(hash before + canonical text); the chain's head is signed (Ed25519) with it.
 3. A chain's first entry, and one a minute from then on, pins the heads of the other chains, so that none can be cut back unseen.
 4. `access.audit_verifier` walks everything and names each edit, deletion, reordering and truncation. What it cannot see by itself: the
@@ -23,6 +23,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
@@ -36,8 +37,9 @@ from schemas.errors import AuditUnavailable, TooMany
 
 _GENESIS = bytes(32)
 _BATCH = 512
+_SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 ANCHOR_EVERY = timedelta(minutes=1)
-_PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 15.0
 _ALWAYS = ("client", "purpose", "form", "fields", "subject", "result")
 _OVER = {
     "over budget": "the client has asked about more different subjects for this purpose than its budget allows",
@@ -75,12 +77,12 @@ def pseudonym(key: bytes, kind: str, identifier: str) -> str:
     True
     """
     folded = unicodedata.normalize("NFKC", identifier).strip().upper()
-    return hmac.new(key, f"{kind}\x00{folded}".encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.digest(key, f"{kind}\x00{folded}".encode(), "sha256").hex()[:32]
 
 
 def canonical(body: dict[str, Any]) -> str:
     """The one spelling of an entry's body that is hashed: keys sorted, no blanks, characters as they are."""
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _SORTED.encode(body)
 
 
 def chained(before: bytes, body: str) -> bytes:
@@ -88,11 +90,14 @@ def chained(before: bytes, body: str) -> bytes:
     return hashlib.sha256(before + body.encode()).digest()
 
 
+Charged = tuple[Entry, Limits | None]
+"""An entry and what it is charged to; no limits (a refusal, an entry about no subject): nothing."""
+
+
 @dataclass(frozen=True)
 class _Waiting:
-    entry: Entry
-    limits: Limits | None
-    done: Future[None]
+    asked: Sequence[Charged]
+    done: Future[list[TooMany | None]]
 
 
 class AuditLog:
@@ -126,29 +131,31 @@ class AuditLog:
         self._thread = threading.Thread(target=self._run, name=f"audit-{chain}", daemon=True)
         self._thread.start()
 
-    def submit(self, entry: Entry, limits: Limits | None = None) -> Future[None]:
-        """A future that is done when the entry is durable, or fails with AuditUnavailable, or with TooMany if it is over a limit."""
+    def submit(self, asked: Sequence[Charged]) -> Future[list[TooMany | None]]:
+        """A future that is done when the entries are durable, with what each is told that is over a limit; or fails with AuditUnavailable."""
         if self._closed:
             raise AuditUnavailable("the audit log is closed", todo="try again in a moment")
-        done: Future[None] = Future()
-        self._queue.put(_Waiting(entry, limits, done))
+        done: Future[list[TooMany | None]] = Future()
+        self._queue.put(_Waiting(asked, done))
         return done
 
     def write(self, entry: Entry, limits: Limits | None = None) -> None:
         """Return only when the entry is durable; else AuditUnavailable or TooMany, and nothing may be disclosed."""
-        waiting = self.submit(entry, limits)
+        waiting = self.submit([(entry, limits)])
         try:
-            waiting.result(timeout=_PATIENCE_SECONDS)
+            (over,) = waiting.result(timeout=PATIENCE_SECONDS)
         except FutureTimeout as error:
             waiting.cancel()
-            raise _unavailable() from error
+            raise unavailable() from error
+        if over is not None:
+            raise over
 
     def charge(self, limits: Limits, subjects: Collection[str]) -> None:
         """Charge the budget for the many subjects of one answer, before its entry is written; TooMany if they are over it."""
         try:
             within = spend(self._db, limits, subjects, self._clock().astimezone(self._zone).date())
         except Exception as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         if not within:
             raise _too_many("over budget")
 
@@ -174,31 +181,31 @@ class AuditLog:
             if not waiting:
                 continue
             try:
-                verdicts = self._commit(waiting)
+                told = iter(self._commit([one for group in waiting for one in group.asked]))
             except Exception as error:  # noqa: BLE001 - whatever the database raises, every waiting caller must hear of it
                 self._tip = None
-                for one in waiting:
-                    one.done.set_exception(_unavailable(error))
+                for group in waiting:
+                    group.done.set_exception(unavailable(error))
             else:
-                for one, verdict in zip(waiting, verdicts, strict=True):
-                    if verdict:
-                        one.done.set_exception(_too_many(verdict))
-                    else:
-                        one.done.set_result(None)
+                for group in waiting:
+                    group.done.set_result(
+                        [_too_many(verdict) if verdict else None for verdict in islice(told, len(group.asked))]
+                    )
 
     def _gather(self) -> tuple[list[_Waiting], bool]:
-        """Everything that waits now (at least one item, at most a batch), and whether more may come."""
+        """All that waits now (at least one group, at most about a batch of entries), and whether more may come."""
         waiting: list[_Waiting] = []
-        item = self._queue.get()
+        entries, item = 0, self._queue.get()
         while item is not None:
             if item.done.set_running_or_notify_cancel():
                 waiting.append(item)
-            if len(waiting) == _BATCH or self._queue.empty():
+                entries += len(item.asked)
+            if entries >= _BATCH or self._queue.empty():
                 return waiting, True
             item = self._queue.get()
         return waiting, False
 
-    def _commit(self, waiting: Sequence[_Waiting]) -> list[Verdict]:
+    def _commit(self, waiting: Sequence[Charged]) -> list[Verdict]:
         """Charge and write all that waits in one transaction; the verdict of each."""
         now = self._clock()
         tip = self._tip or store.heads(self._db).get(self._chain)
@@ -206,7 +213,7 @@ class AuditLog:
         bodies = self._opening(tip, due=due)
         with self._db.write() as connection:
             verdicts = self._charge(connection, waiting, now)
-            bodies += [_body(one.entry, verdict) for one, verdict in zip(waiting, verdicts, strict=True)]
+            bodies += [_body(entry, verdict) for (entry, _), verdict in zip(waiting, verdicts, strict=True)]
             links = self._links(bodies, tip, now)
             last = links[-1]
             head = Head(self._chain, last.seq, last.hash, self._signer.sign(self._chain, last.seq, last.hash))
@@ -217,17 +224,10 @@ class AuditLog:
             self._anchored = now
         return verdicts
 
-    def _charge(self, connection: Connection, waiting: Sequence[_Waiting], now: datetime) -> list[Verdict]:
-        verdicts: list[Verdict] = [""] * len(waiting)
-        limited = [
-            (place, one.limits, one.entry.subject) for place, one in enumerate(waiting) if one.limits is not None
-        ]
-        found = charge(
-            connection, [(limits, subject) for _, limits, subject in limited], now.astimezone(self._zone).date()
-        )
-        for (place, _, _), verdict in zip(limited, found, strict=True):
-            verdicts[place] = verdict
-        return verdicts
+    def _charge(self, connection: Connection, waiting: Sequence[Charged], now: datetime) -> list[Verdict]:
+        limited = [(limits, entry.subject) for entry, limits in waiting if limits is not None]
+        found = iter(charge(connection, limited, now.astimezone(self._zone).date()))
+        return ["" if limits is None else next(found) for _, limits in waiting]
 
     def _links(self, bodies: Sequence[dict[str, Any]], tip: Head | None, now: datetime) -> list[Link]:
         seq, before = (-1, _GENESIS) if tip is None else (tip.seq, tip.hash)
@@ -280,7 +280,8 @@ def _stamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _unavailable(cause: Exception | None = None) -> AuditUnavailable:
+def unavailable(cause: Exception | None = None) -> AuditUnavailable:
+    """What whoever waits is told where an entry could not be written, or not in time."""
     error = AuditUnavailable(
         "the request could not be written to the audit, so nothing was disclosed",
         todo="try again; if it goes on, look at the audit database's disk and server",

@@ -14,16 +14,18 @@ import base64
 import hmac
 import unicodedata
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import get_args
 
 from joserfc.jwk import KeySet
 
 from access.decision import Consent
-from access.statements import Statement, Unacceptable, check
+from access.statements import Opened, Statement, Unacceptable, check
 from ledger.grants import Kind
 
 LONGEST = timedelta(minutes=15)
 _MOST_FIELDS = 500
+_KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def folded(identifier: str) -> str:
@@ -35,6 +37,7 @@ def folded(identifier: str) -> str:
     return unicodedata.normalize("NFKC", identifier).replace(" ", "").upper()
 
 
+@lru_cache(maxsize=64)
 def salt(secret: bytes, issuer: str) -> bytes:
     """The 32 bytes that the hub and one identity provider share: made of the hub's own key, so that none is stored."""
     return hmac.digest(secret, f"pairwise salt\0{issuer}".encode(), "sha256")
@@ -50,12 +53,12 @@ def pairwise(salt: bytes, client: str, kind: str, identifier: str) -> str:
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def read(statement: str, keys: KeySet, *, issuer: str, audience: str, now: datetime) -> Consent:
-    """The consent that the statement tells. Raises Unacceptable with what is wrong."""
+def read(statement: Opened, keys: KeySet, *, audience: str, now: datetime) -> Consent:
+    """The consent that a statement of the issuer of these keys tells. Raises Unacceptable with what is wrong."""
+    issuer = statement.issuer
     found = check(statement, keys, issuer=issuer, audiences=[audience], longest=LONGEST, now=now)
     kind, _, name = found.text("target").partition(":")
-    known: tuple[Kind, ...] = get_args(Kind)
-    target = next((k for k in known if k == kind), None)
+    target = next((k for k in _KINDS if k == kind), None)
     if target is None or not name:
         raise Unacceptable('target is not "form:ID" or "dataset:ID"')
     return Consent(

@@ -113,7 +113,8 @@ def decide(client: str, ask: Ask, grants: Iterable[Grant], consent: Consent | No
     if consent is not None and not _covers(consent, client, ask, now):
         return refused(ask, "no-consent", basis, evidence)
     agreed = [f for f in ask.fields if consent is None or f in consent.fields]
-    allowed = tuple(f for f in agreed if any(g.fields is None or f in g.fields for g in fitting))
+    everything = any(g.fields is None for g in fitting)
+    allowed = tuple(f for f in agreed if everything or any(f in (g.fields or ()) for g in fitting))
     if not allowed:
         return refused(ask, "no-grant", basis, evidence)
     used = tuple(g for g in fitting if g.fields is None or not g.fields.isdisjoint(allowed))
@@ -133,5 +134,7 @@ def _covers(consent: Consent, client: str, ask: Ask, now: datetime) -> bool:
 
 
 def _others(ask: Ask, allowed: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if len(allowed) == len(ask.fields):
+        return (), ()
     rest = [f for f in ask.fields if f not in allowed]
     return tuple(f for f in rest if f not in ask.private), tuple(f for f in rest if f in ask.private)

@@ -9,7 +9,7 @@ process: the ledger's revision is looked at once a second. If the ledger cannot 
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,16 +18,16 @@ from typing import TypeVar
 from joserfc.jwk import KeySet
 
 from access import consent, keys
-from access.audit import AuditLog, Entry
+from access.audit import AuditLog, Charged, Entry
 from access.clients import require_active
 from access.decision import Ask, Consent, Decision, decide, refused
-from access.statements import Unacceptable, claimed_issuer
+from access.statements import Unacceptable, opened
 from access.tokens import Caller, Tokens
 from ledger import access_revision, budgets, credentials, grants
 from ledger.budgets import Limits
 from ledger.database import Database
 from ledger.grants import Grant
-from schemas.errors import Retry, Unauthenticated
+from schemas.errors import Retry, TooMany, Unauthenticated
 
 LOOK = 1.0
 STALE = 4.0
@@ -119,15 +119,15 @@ class Desk:
         quotas = tuple((g.id, g.quota) for g in decision.grants if g.quota is not None)
         return Limits(client, purpose, known.budgets.get((client, purpose), self._budget), quotas)
 
-    def submit(self, entry: Entry, limits: Limits | None = None) -> Future[None]:
-        """A future that is done when the entry is durable; AuditUnavailable if it cannot be, TooMany if it is over one of the limits.
+    def submit(self, asked: Sequence[Charged]) -> Future[list[TooMany | None]]:
+        """A future that is done when all the entries are durable: for each None, or TooMany if it is over one of its limits.
 
-        Without limits (a refusal, an entry about no subject) nothing is charged.
+        It fails with AuditUnavailable. Without limits (a refusal, an entry about no subject) nothing is charged.
         """
-        return self._log.submit(entry, limits)
+        return self._log.submit(asked)
 
     def write(self, entry: Entry, limits: Limits | None = None) -> None:
-        """`submit`, and wait."""
+        """`submit` one, wait, and raise what it is told."""
         self._log.write(entry, limits)
 
     def charge(self, limits: Limits, subjects: Collection[str]) -> None:
@@ -166,10 +166,11 @@ class Desk:
             return found
         if known.issuers is None:
             known.issuers = {i.issuer: keys.key_set(i.jwks) for i in credentials.issuers(self._ledger)}
-        issuer = claimed_issuer(statement)
-        if issuer not in known.issuers:
+        said = opened(statement)
+        keys_of = known.issuers.get(said.issuer)
+        if keys_of is None:
             raise Unacceptable("its issuer is not registered here")
-        read = consent.read(statement, known.issuers[issuer], issuer=issuer, audience=self._audience, now=now)
+        read = consent.read(said, keys_of, audience=self._audience, now=now)
         return _keep(known.consents, statement, read)
 
     def _grants(self, known: _Known, client: str) -> tuple[Grant, ...]:

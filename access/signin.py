@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from access import clients
 from access.keys import key_set
-from access.statements import UNSIGNED, Unacceptable, check, claimed_issuer
+from access.statements import UNSIGNED, Unacceptable, check, opened
 from access.tokens import Caller, Token, Tokens
 from ledger import credentials
 from ledger.database import Database
@@ -52,10 +52,10 @@ class SignIn:
         """
         now = self._clock()
         try:
-            claimed = claimed_issuer(assertion)
-            client = clients.require_active(self._ledger, claimed).id
+            said = opened(assertion)
+            client = clients.require_active(self._ledger, said.issuer).id
             keys = key_set(credentials.keys(self._ledger, client))
-            found = check(assertion, keys, issuer=client, audiences=self._audiences, longest=LONGEST, now=now)
+            found = check(said, keys, issuer=client, audiences=self._audiences, longest=LONGEST, now=now)
             jti = found.text("jti")
             if found.claims.get("sub") != client or client_id not in ("", client):
                 raise Unacceptable("iss, sub and client_id are not the same client")

@@ -6,11 +6,11 @@ of its own (`jti`). What is wrong is told to the sender, who wrote it; it depend
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from joserfc import jws, jwt
+from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
@@ -40,33 +40,42 @@ class Statement:
         return value
 
 
-def claimed_issuer(text: str) -> str:
-    """Whom a statement says it is from, not yet believed: it tells whose keys to check it with. Raises Unacceptable."""
+@dataclass(frozen=True)
+class Opened:
+    """A statement as it came, read and not yet believed: `issuer` tells whose keys to check it with."""
+
+    claims: dict[str, Any] = field(repr=False)
+    issuer: str
+    signed: jws.CompactSignature = field(repr=False)
+
+
+def opened(text: str) -> Opened:
+    """What a statement says. Raises Unacceptable where it is none."""
+    if len(text) > _LONGEST:
+        raise Unacceptable("it is too long")
     try:
-        if len(text) > _LONGEST:
-            raise ValueError
-        claims = json.loads(jws.extract_compact(text.encode(), registry=REGISTRY).payload)
-        return str(claims["iss"])
+        signed = jws.extract_compact(text.encode(), registry=REGISTRY)
+        claims = json.loads(signed.payload or b"")
+        return Opened(claims, str(claims["iss"]), signed)
     except (ValueError, TypeError, KeyError, JoseError) as error:
         raise Unacceptable("it is not a signed JWT with an issuer") from error
 
 
 def check(
-    text: str, keys: KeySet, *, issuer: str, audiences: Sequence[str], longest: timedelta, now: datetime
+    said: Opened, keys: KeySet, *, issuer: str, audiences: Sequence[str], longest: timedelta, now: datetime
 ) -> Statement:
     """The statement, if `issuer` signed it for one of the `audiences` and its life is no longer than `longest`.
 
     Raises:
         Unacceptable: with what is wrong.
     """
-    if len(text) > _LONGEST:
-        raise Unacceptable("it is too long")
+    claims = said.claims
     try:
-        claims = jwt.decode(text, keys, registry=REGISTRY).claims
+        genuine = jws.validate_compact(said.signed, keys, registry=REGISTRY)
     except (JoseError, ValueError, TypeError) as error:
-        raise Unacceptable(
-            "its signature fits no registered key, or its algorithm is not one of Ed25519, ES256"
-        ) from error
+        raise Unacceptable(UNSIGNED) from error
+    if not genuine:
+        raise Unacceptable(UNSIGNED)
     given = claims.get("aud")
     if claims.get("iss") != issuer or not {*audiences}.intersection(given if isinstance(given, list) else [given]):
         raise Unacceptable("its issuer or audience is another")

@@ -5,6 +5,7 @@ In the sandbox (`HUB_PERSONAS=only`) neither the subject store nor the state of 
 
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 
@@ -97,7 +98,10 @@ def _readers(hub: Hub) -> tuple[Subject, Find]:
             found |= {(kind, name): _opened(file) for name, file in zip(names, files, strict=True)}
         return [found[one] for one in asked]
 
-    return subject, find if hub.subjects.is_sqlite else Gather(several)
+    if hub.subjects.is_sqlite:
+        return subject, find
+    gather = Gather(partial(ThreadPoolExecutor(1, "subjects").submit, several))
+    return subject, lambda kind, identifier: gather((kind, identifier))
 
 
 def _opened(stored: StoredFile | None) -> SubjectFile | None:

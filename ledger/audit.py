@@ -9,22 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    LargeBinary,
-    Select,
-    String,
-    Table,
-    Text,
-    bindparam,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import BigInteger, Column, Connection, LargeBinary, Select, String, Table, Text, select
 
-from ledger.database import Database, Moment, audit_tables
+from ledger.database import Database, Moment, Plain, audit_tables
 
 entry_table = Table(
     "audit_entry",
@@ -47,12 +34,9 @@ head_table = Table(
 )
 
 
-_ADD = insert(entry_table)
-_MOVE = (
-    update(head_table)
-    .where(head_table.c.chain == bindparam("of"))
-    .values(seq=bindparam("seq"), hash=bindparam("hash"), signature=bindparam("signature"))
-)
+_ADD = "INSERT INTO audit_entry (chain, seq, body, hash, at, subject) VALUES (?, ?, ?, ?, ?, ?)"
+_MOVE = "UPDATE audit_head SET seq = ?, hash = ?, signature = ? WHERE chain = ?"
+_BEGIN = "INSERT INTO audit_head (seq, hash, signature, chain) VALUES (?, ?, ?, ?)"
 
 
 @dataclass(frozen=True)
@@ -85,10 +69,11 @@ def append(connection: Connection, links: Sequence[Link], head: Head) -> None:
 
     A second writer of the same chain, or a repeated link, breaks the primary key and nothing is written.
     """
-    values = {"seq": head.seq, "hash": head.hash, "signature": head.signature, "of": head.chain}
-    connection.execute(_ADD, [x.__dict__ for x in links])
-    if not connection.execute(_MOVE, values).rowcount:
-        connection.execute(insert(head_table).values(head.__dict__))
+    plain = Plain(connection)
+    plain.many(_ADD, [(x.chain, x.seq, x.body, x.hash, plain.moment(x.at), x.subject) for x in links])
+    moved = (head.seq, head.hash, head.signature, head.chain)
+    if not plain.run(_MOVE, moved):
+        plain.run(_BEGIN, moved)
 
 
 def heads(db: Database) -> dict[str, Head]:

@@ -16,7 +16,6 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
 from itertools import groupby
 from typing import Literal
 
@@ -30,17 +29,15 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
-    bindparam,
     delete,
     func,
     insert,
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import access_revision
-from ledger.database import Database, audit_tables, ledger_tables
+from ledger.database import Database, Plain, as_day, audit_tables, ledger_tables
 
 WINDOW = 30
 MARGIN = 100
@@ -89,31 +86,20 @@ quota_table = Table(
     Column("answers", Integer, nullable=False),
 )
 
-# The statements of every charge, written out once: building them anew costs more than running them.
-_FIND = (
-    select(scope_table)
-    .where(scope_table.c.client == bindparam("client"), scope_table.c.purpose == bindparam("purpose"))
-    .with_for_update()
+_FIND = "SELECT id, day, subjects, stopped FROM budget_scope WHERE client = ? AND purpose = ?"
+_OPEN = (
+    "INSERT INTO budget_scope (client, purpose, day, subjects, stopped) VALUES (?, ?, ?, 0, ?) ON CONFLICT DO NOTHING"
 )
-_SEEN = select(seen_table.c.subject, seen_table.c.day).where(
-    seen_table.c.scope == bindparam("scope"), seen_table.c.subject.in_(bindparam("subjects", expanding=True))
-)
-_COUNT = (
-    update(scope_table)
-    .where(scope_table.c.id == bindparam("of"))
-    .values(subjects=bindparam("n"), day=bindparam("on"), stopped=bindparam("stop"))
-)
-_USED = (
-    select(quota_table)
-    .where(quota_table.c.grant_id.in_(bindparam("grants", expanding=True)))
-    .order_by(quota_table.c.grant_id)
-    .with_for_update()
-)
-_USE = (
-    update(quota_table)
-    .where(quota_table.c.grant_id == bindparam("of"))
-    .values(day=bindparam("on"), answers=bindparam("n"))
-)
+_COUNT = "UPDATE budget_scope SET subjects = ?, day = ?, stopped = ? WHERE id = ?"
+_SEEN = "SELECT subject, day FROM budget_seen WHERE scope = ? AND subject IN"
+_REMEMBER = "INSERT INTO budget_seen (scope, subject, day) VALUES (?, ?, ?) ON CONFLICT (scope, subject) DO UPDATE SET day = excluded.day"
+_CLOSE_DAY = "INSERT INTO budget_day (scope, day, subjects) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_WITHIN = "SELECT count(*) FROM budget_seen WHERE scope = ? AND day > ?"
+_USED = "SELECT grant_id, day, answers FROM quota_used WHERE grant_id IN"
+_FIRST_USE = "INSERT INTO quota_used (grant_id, day, answers) VALUES (?, ?, 0) ON CONFLICT DO NOTHING"
+_USE = "UPDATE quota_used SET day = ?, answers = ? WHERE grant_id = ?"
+_LOCKED = {"sqlite": "", "postgresql": " FOR UPDATE"}
+"""SQLite has one writer at any time, and no row locks."""
 
 
 @dataclass(frozen=True)
@@ -162,9 +148,8 @@ def usage(db: Database, today: date) -> list[Usage]:
         query = select(day_table.c.scope, func.max(day_table.c.subjects).label("most")).group_by(day_table.c.scope)
         most = {row.scope: row.most for row in connection.execute(query)}
         scopes = connection.execute(select(scope_table).order_by(scope_table.c.client, scope_table.c.purpose)).all()
-        return [
-            Usage(s.client, s.purpose, _within(connection, s.id, today), most.get(s.id, 0), s.stopped) for s in scopes
-        ]
+        plain = Plain(connection)
+        return [Usage(s.client, s.purpose, _within(plain, s.id, today), most.get(s.id, 0), s.stopped) for s in scopes]
 
 
 def release(db: Database, client: str, purpose: str) -> None:
@@ -187,7 +172,8 @@ def charge(connection: Connection, asked: Sequence[tuple[Limits, str]], today: d
     Without a subject (the answer is about nobody, or about many, who were charged by `spend`) only quotas are charged.
     Rows are locked in one order, so that two processes never wait for each other in a circle.
     """
-    verdicts = _charge_quotas(connection, [limits for limits, _ in asked], today)
+    plain = Plain(connection)
+    verdicts = _charge_quotas(plain, [limits for limits, _ in asked], today)
 
     def scope(place: int) -> tuple[str, str]:
         return asked[place][0].client, asked[place][0].purpose
@@ -196,7 +182,7 @@ def charge(connection: Connection, asked: Sequence[tuple[Limits, str]], today: d
     within_quota = sorted(about_somebody, key=scope)
     for (client, purpose), places in groupby(within_quota, key=scope):
         ask = {place: (asked[place][0].subjects, _digest(asked[place][1])) for place in places}
-        for place in _charge_budget(connection, client, purpose, ask, today):
+        for place in _charge_budget(plain, client, purpose, ask, today):
             verdicts[place] = "over budget"
     return verdicts
 
@@ -212,37 +198,39 @@ def spend(db: Database, limits: Limits, subjects: Collection[str], today: date) 
     for first in range(0, len(digests), _PIECE):
         piece = {n: (limits.subjects, one) for n, one in enumerate(digests[first : first + _PIECE])}
         with db.write() as connection:
-            over = _charge_budget(connection, limits.client, limits.purpose, piece, today)
+            over = _charge_budget(Plain(connection), limits.client, limits.purpose, piece, today)
         if over:
             return False
     return True
 
 
-def _charge_quotas(connection: Connection, asked: Sequence[Limits], today: date) -> list[Verdict]:
+def _charge_quotas(plain: Plain, asked: Sequence[Limits], today: date) -> list[Verdict]:
     ids = sorted({grant for limits in asked for grant, _ in limits.quotas})
     if not ids:
         return [""] * len(asked)
-    rows = connection.execute(_USED, {"grants": ids}).all()
+    query = f"{_USED} {_marks(ids)} ORDER BY grant_id{_LOCKED[plain.dialect]}"
+    rows = plain.rows(query, ids)
     if len(rows) < len(ids):
-        _ensure(connection, quota_table, [{"grant_id": grant, "day": today, "answers": 0} for grant in ids])
-        rows = connection.execute(_USED, {"grants": ids}).all()
-    used = {row.grant_id: row.answers if row.day == today else 0 for row in rows}
+        plain.many(_FIRST_USE, [(grant, plain.day(today)) for grant in ids])
+        rows = plain.rows(query, ids)
+    used = {grant: answers if as_day(day) == today else 0 for grant, day, answers in rows}
     verdicts: list[Verdict] = []
     for limits in asked:
         over = any(used[grant] >= most for grant, most in limits.quotas)
         verdicts.append("over quota" if over else "")
         used |= {grant: used[grant] + 1 for grant, _ in limits.quotas if not over}
-    connection.execute(_USE, [{"of": grant, "on": today, "n": used[grant]} for grant in ids])
+    plain.many(_USE, [(plain.day(today), used[grant], grant) for grant in ids])
     return verdicts
 
 
 def _charge_budget(
-    connection: Connection, client: str, purpose: str, asked: dict[int, tuple[int, bytes]], today: date
+    plain: Plain, client: str, purpose: str, asked: dict[int, tuple[int, bytes]], today: date
 ) -> list[int]:
     """Charge one client and purpose; the places that are over the budget. `asked`: place -> (budget, subject)."""
-    scope, count, stopped = _scope(connection, client, purpose, today)
+    scope, count, stopped = _scope(plain, client, purpose, today)
     wanted = [*{subject for _, subject in asked.values()}]
-    seen = {row.subject: row.day for row in connection.execute(_SEEN, {"scope": scope, "subjects": wanted})}
+    found = plain.rows(f"{_SEEN} {_marks(wanted)}", [scope, *wanted])
+    seen = {bytes(subject): as_day(day) for subject, day in found}
     known = {subject for subject, day in seen.items() if day > today - timedelta(days=WINDOW)}
     over, before = [], count
     for place, (budget, subject) in asked.items():
@@ -254,48 +242,38 @@ def _charge_budget(
         else:
             known.add(subject)
             count += 1
-    moved = [{"scope": scope, "subject": s, "day": today} for s in sorted(known) if seen.get(s) != today]
+    moved = [(scope, subject, plain.day(today)) for subject in sorted(known) if seen.get(subject) != today]
     if moved:
-        connection.execute(_remember(connection.dialect.name), moved)
+        plain.many(_REMEMBER, moved)
     if count != before or over:
-        connection.execute(_COUNT, {"of": scope, "n": count, "on": today, "stop": stopped})
+        plain.run(_COUNT, (count, plain.day(today), stopped, scope))
     return over
 
 
-def _scope(connection: Connection, client: str, purpose: str, today: date) -> tuple[int, int, bool]:
+def _scope(plain: Plain, client: str, purpose: str, today: date) -> tuple[int, int, bool]:
     """The scope's id, its subjects within the window, whether it is stopped; its row locked. With a new day the window moves on."""
-    named = {"client": client, "purpose": purpose}
-    row = connection.execute(_FIND, named).one_or_none()
-    if row is None:
-        _ensure(connection, scope_table, [{**named, "day": today, "subjects": 0, "stopped": False}])
-        row = connection.execute(_FIND, named).one()
-    if row.day >= today:  # a process whose clock is behind counts into the later day
-        return row.id, row.subjects, row.stopped
-    _ensure(connection, day_table, [{"scope": row.id, "day": row.day, "subjects": row.subjects}])
-    count = _within(connection, row.id, today)
-    connection.execute(_COUNT, {"of": row.id, "n": count, "on": today, "stop": row.stopped})
-    return row.id, count, row.stopped
+    query = _FIND + _LOCKED[plain.dialect]
+    rows = plain.rows(query, (client, purpose))
+    if not rows:
+        plain.run(_OPEN, (client, purpose, plain.day(today), False))
+        rows = plain.rows(query, (client, purpose))
+    ((scope, kept, count, stopped),) = rows
+    day = as_day(kept)
+    if day >= today:  # a process whose clock is behind counts into the later day
+        return scope, count, bool(stopped)
+    plain.run(_CLOSE_DAY, (scope, plain.day(day), count))
+    count = _within(plain, scope, today)
+    plain.run(_COUNT, (count, plain.day(today), stopped, scope))
+    return scope, count, bool(stopped)
 
 
-def _within(connection: Connection, scope: int, today: date) -> int:
-    c = seen_table.c
-    query = select(func.count()).where(c.scope == scope, c.day > today - timedelta(days=WINDOW))
-    return int(connection.execute(query).scalar_one())
+def _marks(values: Sequence[object]) -> str:
+    return f"({', '.join('?' * len(values))})"
 
 
-def _ensure(connection: Connection, table: Table, rows: list[dict[str, object]]) -> None:
-    """Add the rows that are not there."""
-    connection.execute(_insert(connection.dialect.name, table).on_conflict_do_nothing(), rows)
-
-
-@cache
-def _remember(dialect: str) -> sqlite.Insert | postgresql.Insert:
-    upsert = _insert(dialect, seen_table)
-    return upsert.on_conflict_do_update(index_elements=["scope", "subject"], set_={"day": upsert.excluded.day})
-
-
-def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
-    return (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table)
+def _within(plain: Plain, scope: int, today: date) -> int:
+    ((count,),) = plain.rows(_WITHIN, (scope, plain.day(today - timedelta(days=WINDOW))))
+    return int(count)
 
 
 def _digest(subject: str) -> bytes:

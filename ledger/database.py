@@ -7,10 +7,10 @@ the time-out, when another writer came between). Errors never show a statement's
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from functools import cached_property
+from datetime import UTC, date, datetime
+from functools import cache, cached_property
 from typing import Any
 
 from sqlalchemy import Connection as Connection
@@ -91,6 +91,50 @@ class Database:
         self.engine.dispose()
         if "points" in vars(self):
             self.points.dispose()
+
+
+class Plain:
+    """A transaction's statements as the driver itself runs them, for what every answer waits for.
+
+    SQLAlchemy's bookkeeping costs more than these statements. Parameters stand as `?`; `day` and `moment` say how the database keeps them.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.dialect = connection.dialect.name
+        self._cursor = connection.connection.cursor()
+
+    def rows(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """What a query finds."""
+        self._cursor.execute(_marked(self.dialect, statement), tuple(values))
+        return list(self._cursor.fetchall())
+
+    def run(self, statement: str, values: Sequence[Any]) -> int:
+        """Run a statement; how many rows it touched."""
+        self._cursor.execute(_marked(self.dialect, statement), tuple(values))
+        return int(self._cursor.rowcount)
+
+    def many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement for each row of values."""
+        self._cursor.executemany(_marked(self.dialect, statement), rows)
+
+    def day(self, day: date) -> date | str:
+        """A day as it is kept."""
+        return day.isoformat() if self.dialect == "sqlite" else day
+
+    def moment(self, at: datetime) -> datetime | str:
+        """A moment as `Moment` keeps it."""
+        utc = at.astimezone(UTC)
+        return f"{utc:%Y-%m-%d %H:%M:%S.%f}" if self.dialect == "sqlite" else utc
+
+
+def as_day(kept: Any) -> date:
+    """A day that was kept."""
+    return date.fromisoformat(kept) if isinstance(kept, str) else kept
+
+
+@cache
+def _marked(dialect: str, statement: str) -> str:
+    return statement if dialect == "sqlite" else statement.replace("?", "%s")
 
 
 def _engine(url: str) -> Engine:

@@ -9,7 +9,6 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from hashlib import sha256
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -88,4 +87,4 @@ class SubjectKeys:
 
     def etag(self, texts: Mapping[str, bytes]) -> str:
         """A tag that changes with a file's content and confirms no guess at it."""
-        return hmac.new(self.naming, b"etag\0" + b"\0".join(texts.values()), sha256).hexdigest()[:32]
+        return hmac.digest(self.naming, b"etag\0" + b"\0".join(texts.values()), "sha256").hex()[:32]

@@ -79,9 +79,9 @@ Packed = tuple[Any, ...]
 """A file to put: its look-up key, the identifier and those merged into it (both None where none are), and its text for each class, as bytes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Opened:
-    """What the files of one build have in common."""
+    """What the files of one build have in common; one value for all of them."""
 
     sources: dict[str, int]
     layout: dict[str, Any]

@@ -31,6 +31,8 @@ _SERIOUS: tuple[State, ...] = ("expired", "conflicting", "stale")
 _NOT_GRANTED = (Reason("不在授权范围内", "outside the grant"),)
 _LEFT = (Reason("由申请人填写", "left to the applicant"),)
 _NOBODY = (Reason("来源中没有该项记录", "no source holds it"),)
+_FRESH: Mapping[State, Reason] = {}
+_ANY: Mapping[str, str] = {}
 _DOUBTED = Reason("较新的记录未通过检查", "a newer record of it did not pass its checks")
 
 
@@ -92,7 +94,9 @@ class _Answering:
     place: Place
     sealer: Sealer
     today: str
-    doubts: dict[str, Reason | None] = field(default_factory=dict)
+    doubts: dict[str, Reason | None] = field(
+        default_factory=lambda: {"": None}
+    )  # the identifier's own source, the request
 
     def field(self, of: FormField) -> FieldAnswer:
         if of.typed:
@@ -113,13 +117,13 @@ class _Answering:
         """The first value still valid, else the first there is."""
         first, select = None, self.asked.select
         for path in of.paths:
-            held = path.find(file, select.get(getattr(path, "list", ""), {}) if select else {})
+            held = path.find(file, select.get(getattr(path, "list", ""), _ANY) if select else _ANY)
             if held is None:
                 continue
             value = held.value if of.transform is None else transformed(held.value, of.transform)
             if value is None:
                 continue
-            if not self.over(held.valid_until):
+            if held.valid_until is None or not self.over(held.valid_until):
                 return held, value
             first = first or (held, value)
         return first
@@ -131,32 +135,22 @@ class _Answering:
 
     def found(self, of: FormField, held: Held, value: Value) -> FieldAnswer:
         """The value in its envelope; all of that but the value itself and its seal is the same for everybody from one load."""
-        origin, reasons = held.provenance, self.reasons(held)
-        alike = (
-            self.form.id,
-            of.name,
-            origin.dataset,
-            origin.column,
-            origin.load,
-            origin.run,
-            origin.verdict,
-            "stale" in reasons,
-        )
+        until, reasons = held.valid_until, self.reasons(held)
+        alike = (self.form.id, of.name, held.provenance, "stale" in reasons)
         frame: FieldAnswer | None = self.world.frames.get(alike)
         if frame is None:
-            frame = self.world.frames[alike] = self.frame(of, origin, stale="stale" in reasons)
-        state: State = next((state for state in _SERIOUS if state in reasons), "fresh") if reasons else "fresh"
-        zh = display(value, of.labels, "长期", decimal=of.decimal)
-        found = replace(
-            frame, state=state, value=value, display=zh, valid_until=held.valid_until,
-            display_en=zh if zh is value else display(value, of.labels_en, "no end", decimal=of.decimal),
-            seal=self.sealed(of, value, held.valid_until),
-        )  # fmt: skip
+            frame = self.world.frames[alike] = self.frame(of, held.provenance, stale="stale" in reasons)
+        zh = en = display(value, of.labels, "长期", decimal=of.decimal)
+        if zh is not value:
+            en = display(value, of.labels_en, "no end", decimal=of.decimal)
+        seal = self.sealed(of, value, until)
         if not reasons and not self.asked.draft:
-            return found
+            return replace(frame, value=value, display=zh, display_en=en, valid_until=until, seal=seal)
+        state: State = next((state for state in _SERIOUS if state in reasons), "fresh")
         others = [o.provenance for o in held.others]
         return replace(
-            found, reasons=tuple(reasons.values()), draft=self.drafted(of, value),
+            frame, state=state, value=value, display=zh, display_en=en, valid_until=until, seal=seal,
+            reasons=tuple(reasons.values()), draft=self.drafted(of, value),
             disputed_by=tuple(dict.fromkeys(o.department for o in others)),
             disputed_by_en=tuple(dict.fromkeys(o.department_en for o in others)),
         )  # fmt: skip
@@ -234,18 +228,22 @@ class _Answering:
         state: State = "expired" if self.over(until) else "stale" if doubt else "fresh"
         return values, RowAnswer(state, zh, en, until, item.entry["load"], item.entry["run"])
 
-    def reasons(self, held: Held) -> dict[State, Reason]:
+    def reasons(self, held: Held) -> Mapping[State, Reason]:
+        """Why the value is not simply fresh, by the state that it makes of it."""
+        until, origin, doubt = held.valid_until, held.provenance, self.doubt(held.provenance.dataset)
+        over = until is not None and self.over(until)
+        if not over and not held.others and doubt is None and origin.verdict != "doubted":
+            return _FRESH
         found: dict[State, Reason] = {}
-        until = held.valid_until
-        if until is not None and self.over(until):
+        if over and until is not None:
             found["expired"] = Reason(f"有效期至{until[:10]}，已过", f"was valid until {until[:10]}")
         if held.others:
             zh = "、".join(dict.fromkeys(o.provenance.department for o in held.others))
             en = ", ".join(dict.fromkeys(o.provenance.department_en for o in held.others))
             found["conflicting"] = Reason(f"{zh}的记录与此不同", f"the record of {en} differs")
-        if held.provenance.dataset and (doubt := self.doubt(held.provenance.dataset)):
+        if doubt is not None:
             found["stale"] = doubt
-        elif held.provenance.verdict == "doubted":
+        elif origin.verdict == "doubted":
             found["stale"] = _DOUBTED
         return found
 
@@ -311,7 +309,6 @@ def doubt(dataset: str, source: SourceState | None, now: datetime, zone: ZoneInf
         title, title_en = (source.title, source.title_en) if source else (dataset, dataset)
         return Reason(f"“{title}”尚未接入数据", f"{title_en} has never been loaded")
     why = f" ({source.reason})" if source.reason else ""
-    since = f"{source.as_of.astimezone(zone):%Y-%m-%d %H:%M}" if source.as_of else "—"
     if source.status == "held":
         zh, en = "新数据未通过检查", "a newer delivery is held back"
     elif source.status == "failed":
@@ -320,6 +317,7 @@ def doubt(dataset: str, source: SourceState | None, now: datetime, zone: ZoneInf
         zh, en, why = "超过更新时限", "it is late", ""
     else:
         return None
+    since = f"{source.as_of.astimezone(zone):%Y-%m-%d %H:%M}" if source.as_of else "—"
     return Reason(f"“{source.title}”{zh}{why}，数据截至{since}", f"{source.title_en}: {en}{why}, as of {since}")
 
 

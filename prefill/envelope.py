@@ -15,14 +15,14 @@ State = Literal["fresh", "stale", "expired", "unavailable", "withheld", "not_hel
 Draft = Literal["current", "renewed", "kept", "tampered"]
 
 
-class Reason(Struct, frozen=True):
+class Reason(Struct, frozen=True, gc=False):
     """Why a field is not simply fresh."""
 
     zh: str
     en: str
 
 
-class Choice(Struct, frozen=True):
+class Choice(Struct, frozen=True, gc=False):
     """One option of a field that is chosen."""
 
     value: str
@@ -30,7 +30,7 @@ class Choice(Struct, frozen=True):
     label_en: str
 
 
-class CellLabel(Struct, frozen=True):
+class CellLabel(Struct, frozen=True, gc=False):
     """The heading of one cell of nested rows."""
 
     name: str
@@ -39,7 +39,7 @@ class CellLabel(Struct, frozen=True):
     element: str | None
 
 
-class RowAnswer(Struct, frozen=True):
+class RowAnswer(Struct, frozen=True, gc=False):
     """What is to be told of one nested row beside its values: how the cells read, its state, where it came from."""
 
     state: State
@@ -50,7 +50,7 @@ class RowAnswer(Struct, frozen=True):
     run: str | None
 
 
-class FieldAnswer(Struct, frozen=True, kw_only=True):
+class FieldAnswer(Struct, frozen=True, kw_only=True, gc=False):
     """One field. `value` is what the form takes, `display` what people read; both null where there is none.
 
     `as_of` is when its source was last read, `available_at` when a source that is down, held or late is asked next, where that is known;
@@ -97,7 +97,7 @@ class FieldAnswer(Struct, frozen=True, kw_only=True):
         return f"FieldAnswer({self.name!r}, {self.state!r})"
 
 
-class Summary(Struct, frozen=True):
+class Summary(Struct, frozen=True, gc=False):
     """How many fields a form asked, how many were prefilled, and how many are left to type."""
 
     asked: int
@@ -105,7 +105,7 @@ class Summary(Struct, frozen=True):
     left: int
 
 
-class Answer(Struct, frozen=True):
+class Answer(Struct, frozen=True, gc=False):
     """A form's fields for one subject, who is named by a pseudonym that only this client gets. `etag` changes when there is anything new."""
 
     form: str

@@ -48,8 +48,8 @@ class LatestPath:
     def find(self, file: SubjectFile, select: Mapping[str, str]) -> Held | None:
         """The value in the newest entry that fits; `select` narrows further (the very licence that is renewed)."""
         where = {**dict(self.where), **select} if self.where or select else None
-        entry = next(file.items(self.list, where), None)
-        return None if entry is None else entry.held(self.column, self.dataset, self.source)
+        item = file.latest(self.list, where)
+        return None if item is None else item.held(self.column, self.dataset, self.source)
 
 
 @dataclass(frozen=True)

@@ -66,9 +66,10 @@ def create_app(services: Services) -> FastAPI:
     """The application over these services; the demonstration portal's pages only where `services.portal` is set."""
     app = FastAPI(title="cityhub", responses=problems.RESPONSES, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.services = services
+    app.add_middleware(prefill.Plain, services=services)
     app.add_middleware(Crowd, places=services.places)
     app.add_middleware(SecurityHeaders)
-    app.include_router(prefill.router)  # first: the routes are tried in this order
+    app.include_router(prefill.router)
     app.add_api_route("/healthz", _healthy, include_in_schema=False)
     app.include_router(signin.router)
     app.include_router(rights.router)

@@ -8,7 +8,6 @@
 `disclose` waits for the audit, `disclosed` awaits it; between them is nothing but how they wait.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -22,11 +21,9 @@ from prefill.envelope import Answer
 from prefill.forms import Form
 from prefill.personas import Persona
 from prefill.seal import Sealed
-from schemas.errors import AuditUnavailable, HubError, Invalid, NotFound
+from schemas.errors import HubError, Invalid, NotFound
 from serving.services import Services
 from subjects.file import SubjectFile
-
-_PATIENCE_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -64,12 +61,9 @@ async def disclosed(services: Services, wish: Wish) -> Answer:
     case = _open(services, wish)
     if isinstance(case, _Granted):
         case = case.reply(None if case.persona else await services.prefill.find(case.form.subject, wish.subject))
-    done = asyncio.wrap_future(services.desk.submit(case.entry, case.limits))
-    try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            await done
-    except TimeoutError:
-        raise AuditUnavailable("the audit does not answer, so nothing was disclosed", todo="try again") from None
+    over = await services.entered((case.entry, case.limits))
+    if over is not None:
+        raise over
     return case.told()
 
 

@@ -1,48 +1,66 @@
-"""Look-ups that wait at the same moment share one call: a database server is then asked once for many, by a thread, while nobody blocks."""
+"""Calls that wait at the same moment are one call, made by a thread while nobody blocks: one look-up, one transaction for many."""
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+K = TypeVar("K")
 V = TypeVar("V")
-Key = tuple[str, str]
 
 
-class Gather(Generic[V]):
-    """Awaits `fetch`, which takes several keys and gives a value for each, in their order; an error is everybody's who waited for it."""
+class Gather(Generic[K, V]):
+    """Awaits `send`, which is handed several keys and later gives a value for each, in their order.
 
-    def __init__(self, fetch: Callable[[Sequence[Key]], Sequence[V]], most: int = 256) -> None:
-        self._fetch, self._most = fetch, most
-        self._waiting: list[tuple[Key, asyncio.Future[V]]] = []
+    One call is under way at a time; what comes meanwhile goes with the next. An error is everybody's who waited for the call, and so is
+    `late` where it takes longer than `patience` seconds.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Sequence[K]], "Future[list[V]]"],
+        late: Callable[[], Exception] = TimeoutError,
+        *,
+        patience: float = 60.0,
+        most: int = 256,
+    ) -> None:
+        self._send, self._late, self._patience, self._most = send, late, patience, most
+        self._waiting: list[tuple[K, asyncio.Future[V]]] = []
         self._running = False
-        self._thread = ThreadPoolExecutor(1, "gather")
 
-    def __call__(self, *key: str) -> "asyncio.Future[V]":
+    def __call__(self, key: K) -> "asyncio.Future[V]":
         """The value of one key."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[V] = loop.create_future()
-        self._waiting.append(((key[0], key[1]), future))
+        self._waiting.append((key, future))
         if not self._running:
             self._running = True
             loop.call_soon(self._next, loop)
         return future
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Ask for all that waits now; what comes meanwhile is asked for next."""
+        """Send all that waits now; what comes meanwhile is sent next."""
         batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
         self._running = bool(batch)
-        if batch:
-            asked = loop.run_in_executor(self._thread, self._fetch, [key for key, _ in batch])
-            asked.add_done_callback(lambda done: self._answer(loop, batch, done))
+        if not batch:
+            return
+        try:
+            sent = asyncio.wrap_future(self._send([key for key, _ in batch]), loop=loop)
+        except Exception as error:  # noqa: BLE001 - it is told to those who wait
+            sent = loop.create_future()
+            sent.set_exception(error)
+        timer = loop.call_later(self._patience, sent.cancel)
+        sent.add_done_callback(lambda done: self._answer(loop, batch, timer, done))
 
     def _answer(
         self,
         loop: asyncio.AbstractEventLoop,
-        batch: list[tuple[Key, "asyncio.Future[V]"]],
-        done: "asyncio.Future[Sequence[V]]",
+        batch: "list[tuple[K, asyncio.Future[V]]]",
+        timer: asyncio.TimerHandle,
+        done: "asyncio.Future[list[V]]",
     ) -> None:
-        error = done.exception()
+        timer.cancel()
+        error = self._late() if done.cancelled() else done.exception()
         for place, (_, future) in enumerate(batch):
             if future.done():  # whoever waited has gone
                 continue

@@ -1,6 +1,7 @@
 """The two routes that carry a portal's load, as plain ASGI: ask for a form's fields, and have what came back compared with its seals.
 
-1. The bearer token and the body are read here; the body's form is held to the structures below, which are also its JSON Schema.
+1. `Plain` answers them before the framework does. The bearer token and the body are read here; the body's form is held to the structures
+   below, which are also its JSON Schema.
 2. `serving.disclosure` answers; this module knows headers, sizes, tags and batches, and nothing of what may be told.
 3. `If-None-Match` with an answer's tag gives 304 where there is nothing new. The request only reads, and is a POST so that the identifier
    stays out of addresses; it is answered as a GET would be.
@@ -11,14 +12,14 @@ from collections.abc import Mapping
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Request, Response
-from fastapi.routing import APIRoute
 from msgspec import UNSET, DecodeError, Meta, Struct, UnsetType, ValidationError, field
 from msgspec.json import Decoder, Encoder, schema
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from prefill.envelope import Answer
 from prefill.seal import Place, Sealed, Verdict, verify
 from schemas.errors import HubError, Invalid, NotFound, TooLarge, Unauthenticated, Unsupported
+from serving import problems
 from serving.disclosure import Wish, disclosed
 from serving.services import Services
 from subjects.file import Value
@@ -204,19 +205,26 @@ def _read(decoder: "Decoder[Any]", body: bytes) -> Any:
         raise Invalid("the body is not valid JSON", todo="send an object as GET /openapi.json describes it") from None
 
 
-class _Plain(APIRoute):
-    """A route that is answered before the framework reads, validates and injects; to everything else it is like any other."""
+class Plain:
+    """Answers the two routes before the framework finds, reads, validates and injects; everything else is passed on."""
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; errors are the application's to tell."""
-        if scope["method"] != "POST":
-            await super().handle(scope, receive, send)
+    def __init__(self, app: ASGIApp, services: Services) -> None:
+        self._app, self._services = app, services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; what is not foreseen is the application's to tell."""
+        handler = _HANDLERS.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if handler is None:
+            await self._app(scope, receive, send)
             return
-        services: Services = scope["app"].state.services
-        headers = dict(scope["headers"])
-        client = services.authenticate(_bearer(headers))
-        _check_media(headers)
-        status, body, tag = await _HANDLERS[self.path](services, client, headers, await _body(receive))
+        try:
+            headers = dict(scope["headers"])
+            client = self._services.authenticate(_bearer(headers))
+            _check_media(headers)
+            status, body, tag = await handler(self._services, client, headers, await _body(receive))
+        except HubError as error:
+            await problems.refusal(error)(scope, receive, send)
+            return
         out = [
             (b"content-type", b"application/json"),
             (b"cache-control", b"no-store"),
@@ -298,7 +306,8 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 }  # fmt: skip
 _VERDICTS = ", ".join(get_args(Verdict))
 
-router = APIRouter(prefix="/v1", tags=["prefill"], route_class=_Plain)
+router = APIRouter(prefix="/v1", tags=["prefill"])
+"""What the framework knows of the two routes: their description, and that they take nothing but POST."""
 
 
 @router.post(
@@ -317,5 +326,5 @@ router = APIRouter(prefix="/v1", tags=["prefill"], route_class=_Plain)
     openapi_extra={**_described(VerifyRequest, Verified), "security": [{"HTTPBearer": []}]},
 )
 async def _answered_before(_request: Request) -> Response:
-    """Never called: `_Plain.handle` answers."""
+    """Never called: `Plain` answers."""
     raise NotImplementedError

@@ -48,16 +48,25 @@ def answer(request: Request, problem: dict[str, Any], headers: dict[str, str] | 
     return JSONResponse(problem, problem["status"], headers, media_type="application/problem+json")
 
 
-async def _on_hub_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HubError)  # noqa: S101 - the handler is registered for nothing else
+def refusal(error: HubError) -> Response:
+    """The error as a program reads it."""
+    return JSONResponse(error.problem(), error.status, _headers(error), media_type="application/problem+json")
+
+
+def _headers(error: HubError) -> dict[str, str]:
     headers: dict[str, str] = {"Cache-Control": "no-store"}
     if isinstance(error, Unauthenticated):
-        if not request.url.path.startswith(_FOR_PROGRAMS):
-            return _sign_in_first(request)
         headers["WWW-Authenticate"] = "Bearer"
     if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "5"
-    return answer(request, error.problem(), headers)
+    return headers
+
+
+async def _on_hub_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HubError)  # noqa: S101 - the handler is registered for nothing else
+    if isinstance(error, Unauthenticated) and not request.url.path.startswith(_FOR_PROGRAMS):
+        return _sign_in_first(request)
+    return answer(request, error.problem(), _headers(error))
 
 
 def _sign_in_first(request: Request) -> Response:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -10,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from access.accounts import Passwords
 from access.actors import Actor
+from access.audit import PATIENCE_SECONDS, Charged, unavailable
 from access.audit import Entry as AuditEntry
 from access.desk import Desk
 from access.extract import Wish
@@ -26,8 +28,9 @@ from prefill.forms import Form
 from prefill.personas import Persona
 from prefill.seal import SealKey
 from quality.cards import Card, Department
-from schemas.errors import NotFound
+from schemas.errors import NotFound, TooMany
 from serving.crowd import PLACES
+from serving.gather import Gather
 from subjects.file import SubjectFile
 from subjects.kinds import Kind
 
@@ -272,6 +275,11 @@ class Services:
     approvals: Approvals = Approvals(*[_no_such] * 13)
     records: Records = Records()
     subscriptions: Subscriptions = Subscriptions()
+
+    @cached_property
+    def entered(self) -> Gather[Charged, TooMany | None]:
+        """Awaits that an audit entry is durable, for whoever must not block: None, or what it is told that is over a limit."""
+        return Gather(self.desk.submit, unavailable, patience=PATIENCE_SECONDS)
 
 
 def services_of(request: HTTPConnection) -> Services:

@@ -4,18 +4,19 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
 
 from ledger.loads import Load
-from ledger.subject_store import StoredFile
+from ledger.subject_store import Opened, StoredFile
 from subjects import packing
 
 Value = str | int | float | bool
 
 
-class Provenance(Struct, frozen=True):
+class Provenance(Struct, frozen=True, gc=False):
     """Where a value came from. `as_of` is when the load that brought it as it now is was read (UTC, ISO 8601).
 
     `verdict` is what the gate said of that load (`passed`, `warned`, `restored`), or `doubted`: a newer delivery of this very record
@@ -34,7 +35,7 @@ class Provenance(Struct, frozen=True):
     verdict: str | None = None
 
 
-class Held(Struct, frozen=True):
+class Held(Struct, frozen=True, gc=False):
     """A value that the file holds. `others` are what other sources say where they differ: then there is a conflict."""
 
     value: Value
@@ -64,7 +65,7 @@ class SubjectFile:
     @staticmethod
     def of(stored: StoredFile) -> "SubjectFile":
         """The file as stored, opened."""
-        body = packing.opened(packing.Layout(stored.about.layout), stored.texts, stored.facts)
+        body = packing.opened(_layout(stored.about), stored.texts, stored.facts)
         called = stored.named(body.get("called", body["id"]))
         return SubjectFile(stored.kind, called, stored.etag, body, stored.about.sources)
 
@@ -94,6 +95,13 @@ class SubjectFile:
             if not where or all(_text(entry["values"].get(k)) == v for k, v in where.items()):
                 yield Item(self, entry)
 
+    def latest(self, name: str, where: Mapping[str, str] | None = None) -> "Item | None":
+        """The newest entry of a list whose values equal `where`; None where there is none."""
+        entries = self.body["lists"].get(name)
+        if entries and not where:
+            return Item(self, entries[0])
+        return next(self.items(name, where), None)
+
     def _held(self, entry: Mapping[str, Any]) -> Held:
         source = self.body["sources"][entry["source"]]
         said = entry.get("others")
@@ -104,9 +112,10 @@ class SubjectFile:
 
     def provenance(self, facts: Mapping[str, Any], dataset: str, column: str) -> Provenance:
         """Load facts as provenance, with the names of dataset and department."""
+        names = self.body["datasets"][dataset]
         return Provenance(
-            dataset=dataset, column=column, load=facts["load"], run=facts["run"], as_of=facts["as_of"], verdict=facts.get("verdict"),
-            **self.body["datasets"][dataset],
+            dataset, names["title"], names["title_en"], names["department"], names["department_en"], column,
+            facts["load"], facts["run"], facts["as_of"], facts.get("verdict"),
         )  # fmt: skip
 
 
@@ -150,6 +159,12 @@ def as_of(load: Load) -> datetime:
     text = load.facts.get("as_of")
     moment = datetime.fromisoformat(text) if isinstance(text, str) else load.published_at
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@lru_cache(maxsize=16)
+def _layout(about: Opened) -> packing.Layout:
+    """The layout of a build's files, worked out once."""
+    return packing.Layout(about.layout)
 
 
 def _text(value: Value | None) -> str | None:

@@ -7,8 +7,10 @@
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from msgspec.json import decode
@@ -20,6 +22,8 @@ from subjects.statement import json_value, quote
 
 CLASSES = ("L2", "L3", "L4")
 """Classes that have a key of their own. What is public (L1) goes with L2: which companies a store tells of is nobody's business either."""
+_IDENTITY = 3
+"""The cells that say who it is: identifier, former ones, what it is called after."""
 Facts = Mapping[tuple[str, int], Mapping[str, Any]]
 """Of each (dataset, load): run, as_of, verdict."""
 
@@ -34,6 +38,40 @@ class Layout:
     def classes(self) -> tuple[str, ...]:
         """The classes that the kind's values are of; the first also holds the load numbers."""
         return tuple(self.value["classes"])
+
+    @cached_property
+    def loads(self) -> slice:
+        """Where in the first class's array the load numbers stand: after the identity, where that is of this class."""
+        return slice(self.heads["L2"] - len(self.value["picks"]), self.heads["L2"])
+
+    @cached_property
+    def cells(self) -> Sequence[tuple[Mapping[str, Any], str, int, Mapping[str, Any]]]:
+        """Each field, its class, its place in that array, and what is held of a value that its first source gave for good."""
+        used, found = Counter(self.heads), []
+        for field in self.value["fields"]:
+            alone = {**_other(field["sources"], [None, 0, None]), "conflict": False, "others": []}
+            found.append((field, field["class"], used[field["class"]], alone))
+            used[field["class"]] += 1
+        return found
+
+    @cached_property
+    def heads(self) -> Mapping[str, int]:
+        """How many cells of each array go before its fields: the identity, the load numbers."""
+        heads = dict.fromkeys(self.classes, 0)
+        heads[self.value["identity"]] += _IDENTITY
+        heads["L2"] += len(self.value["picks"])
+        return heads
+
+    @cached_property
+    def ends(self) -> Mapping[str, int]:
+        """How many cells of each array go before its lists."""
+        fields = Counter(field["class"] for field in self.value["fields"])
+        return {name: head + fields[name] for name, head in self.heads.items()}
+
+    @cached_property
+    def told(self) -> dict[tuple[str, int], Mapping[str, Any]]:
+        """What is told of every value that came with a load; kept from the first file that needs it."""
+        return {}
 
 
 def layout(kind: Kind, contracts: Mapping[str, Contract]) -> Layout:
@@ -93,25 +131,35 @@ def sections(kind: Kind, contracts: Mapping[str, Contract], made: Layout) -> lis
 def opened(made: Layout, arrays: Mapping[str, bytes], facts: Facts) -> dict[str, Any]:
     """The canonical file of a subject from its arrays, by class."""
     value = made.value
-    cells = {name: iter(decode(text)) for name, text in arrays.items()}
-    identifier, former, called = (next(cells[value["identity"]]) for _ in range(3))
-    loads = [next(cells["L2"]) for _ in value["picks"]]
+    cells = {name: decode(text) for name, text in arrays.items()}
+    identifier, former, called = cells[value["identity"]][:_IDENTITY]
     sources = {
-        name: None if load is None else {"dataset": dataset, "load": load, **facts[dataset, load]}
-        for (name, dataset), load in zip(value["picks"], loads, strict=True)
+        name: None if load is None else _told(made, dataset, load, facts)
+        for (name, dataset), load in zip(value["picks"], cells["L2"][made.loads], strict=True)
     }
     fields, disputed = {}, {}
-    for field in value["fields"]:
-        cell = next(cells[field["class"]])
+    for field, of, place, alone in made.cells:
+        cell = cells[of][place]
+        if not isinstance(cell, list):
+            fields[field["name"]] = None if cell is None else {**alone, "value": cell}
+            continue
         fields[field["name"]] = _survivor(field["sources"], cell)
-        if isinstance(cell, list) and cell[0] is None and cell[3]:
+        if cell[0] is None and cell[3]:
             disputed[field["name"]] = [_other(field["sources"], other) for other in cell[3]]
-    lists = {item["name"]: list(_items(item, made.classes, cells, facts)) for item in value["lists"]}
+    rest = {name: iter(array[made.ends[name] :]) for name, array in cells.items()}
+    lists = {item["name"]: list(_items(item, made.classes, rest, facts)) for item in value["lists"]}
     known = {"former": former, "called": called or identifier} if former else {}
     return {
         "kind": value["kind"], "id": identifier, **known, "fields": fields, "disputed": disputed, "lists": lists,
         "datasets": value["datasets"], "sources": sources,
     }  # fmt: skip
+
+
+def _told(made: Layout, dataset: str, load: int, facts: Facts) -> Mapping[str, Any]:
+    found = made.told.get((dataset, load))
+    if found is None:
+        found = made.told[dataset, load] = {"dataset": dataset, "load": load, **facts[dataset, load]}
+    return found
 
 
 def identifier_of(made: Mapping[str, Any], texts: Mapping[str, bytes]) -> str:
@@ -128,9 +176,7 @@ def _field(name: str, spelled: Any, *, alone: bool) -> str:
     return f"CASE WHEN {source} = 0 AND {until} IS NULL AND {others} IS NULL THEN to_json({spelled(value)}) ELSE {whole} END"
 
 
-def _survivor(sources: Sequence[Sequence[str]], cell: Any) -> dict[str, Any] | None:
-    if not isinstance(cell, list):
-        cell = [cell, 0, None, None]
+def _survivor(sources: Sequence[Sequence[str]], cell: Sequence[Any]) -> dict[str, Any] | None:
     if cell[0] is None:
         return None
     others = [_other(sources, other) for other in cell[3] or ()]

@@ -1,5 +1,6 @@
 """hub serve: the interface and pages that share what the city knows."""
 
+import gc
 import sys
 from typing import Annotated
 
@@ -17,10 +18,13 @@ def serve(
 
     from hub.web import application
 
+    app = application(hub())
     sys.setswitchinterval(
         0.0005
     )  # between the requests' thread and the audit's: neither waits for the other's five milliseconds
-    uvicorn.run(application(hub()), host=host, port=port, log_level="warning", access_log=False)
+    gc.collect()
+    gc.freeze()  # what stays for good is not looked through again with every hundredth answer
+    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
 
 
 def add_to(app: typer.Typer) -> None:

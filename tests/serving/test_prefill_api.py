@@ -1,18 +1,18 @@
 """POST /v1/prefill answers a granted form for a purpose, leaves an audit entry first, and tells a stranger nothing."""
 
 import json
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
 import pytest
 from serving_city import ID, PURPOSE, SIGNER, City, Http
 
-from access.audit import Entry
+from access.audit import Charged
 from access.audit_verify import verify
 from access.desk import Desk
 from ledger import audit as audit_store
-from ledger.budgets import Limits
-from schemas.errors import AuditUnavailable
+from schemas.errors import AuditUnavailable, TooMany
 
 FORM = "hk_macao_permit_renewal"
 WISH = {"form": FORM, "subject": ID, "purpose": PURPOSE, "case": "2026-17"}
@@ -86,21 +86,21 @@ def test_the_audit_entry_is_durable_before_the_answer_leaves(city: City) -> None
     order: list[str] = []
 
     class Watched(Desk):
-        def submit(self, entry: Entry, limits: Limits | None = None) -> Future[None]:
-            done = super().submit(entry, limits)
-            done.add_done_callback(lambda _: order.append(f"{entry.result} with {len(entries(city))} on disk"))
+        def submit(self, asked: Sequence[Charged]) -> "Future[list[TooMany | None]]":
+            done, results = super().submit(asked), [entry.result for entry, _ in asked]
+            done.add_done_callback(lambda _: order.append(f"{results} with {len(entries(city))} on disk"))
             return done
 
     http = Http(city.with_services(desk=watching(city, Watched)))
     token = {"Authorization": f"Bearer {city.token()}"}
     assert http.post("/v1/prefill", json=WISH, headers=token).status_code == 200
-    assert order == ["answered with 1 on disk"]
+    assert order == ["['answered'] with 1 on disk"]
 
 
 @pytest.mark.parametrize("subject", [ID, "440308199901101513"])
 def test_without_audit_there_is_no_answer_and_no_value(city: City, subject: str) -> None:
     class Broken(Desk):
-        def submit(self, _entry: Entry, _limits: Limits | None = None) -> Future[None]:
+        def submit(self, _asked: Sequence[Charged]) -> "Future[list[TooMany | None]]":
             raise AuditUnavailable("the request could not be written to the audit", todo="try again")
 
     http = Http(city.with_services(desk=watching(city, Broken)))
