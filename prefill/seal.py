@@ -24,6 +24,7 @@ Sealed = Value | list[dict[str, Value | None]]
 Kind = Literal["L", "E", "B"]
 _SHORTEST_KEY = 32
 _VERSION = "2"
+_PLAIN = json.JSONEncoder(ensure_ascii=False)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Place:
 
     def key(self, under: SealKey) -> "blake2b":
         """The keyed hash that every seal given here begins with."""
-        parts = json.dumps([self.client, self.form, self.version, self.subject], ensure_ascii=False)
+        parts = _PLAIN.encode([self.client, self.form, self.version, self.subject])
         secret = blake2b(parts.encode(), key=under.secret, digest_size=32).digest()
         return blake2b(key=secret, digest_size=16)
 

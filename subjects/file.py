@@ -113,7 +113,7 @@ class SubjectFile:
     def provenance(self, facts: Mapping[str, Any], dataset: str, column: str) -> Provenance:
         """Load facts as provenance, with the names of dataset and department."""
         names = self.body["datasets"][dataset]
-        return Provenance(
+        return _origin(
             dataset, names["title"], names["title_en"], names["department"], names["department_en"], column,
             facts["load"], facts["run"], facts["as_of"], facts.get("verdict"),
         )  # fmt: skip
@@ -159,6 +159,10 @@ def as_of(load: Load) -> datetime:
     text = load.facts.get("as_of")
     moment = datetime.fromisoformat(text) if isinstance(text, str) else load.published_at
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+_origin = lru_cache(maxsize=4096)(Provenance)
+"""Whatever came from one column of one load shares one value, which answers then find by."""
 
 
 @lru_cache(maxsize=16)
