@@ -100,7 +100,8 @@ def _readers(hub: Hub) -> tuple[Subject, Find]:
 
     if hub.subjects.is_sqlite:
         return subject, find
-    gather = Gather(partial(ThreadPoolExecutor(1, "subjects").submit, several))
+    thread = ThreadPoolExecutor(1, "subjects")
+    gather = Gather(lambda asked: thread.submit(several, asked))
     return subject, lambda kind, identifier: gather((kind, identifier))
 
 
