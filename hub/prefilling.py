@@ -101,7 +101,7 @@ def _readers(hub: Hub) -> tuple[Subject, Find]:
     if hub.subjects.is_sqlite:
         return subject, find
     thread = ThreadPoolExecutor(1, "subjects")
-    gather = Gather(lambda asked: thread.submit(several, asked))
+    gather: Gather[tuple[str, str], SubjectFile | None] = Gather(lambda asked: thread.submit(several, asked))
     return subject, lambda kind, identifier: gather((kind, identifier))
 
 
