@@ -106,10 +106,10 @@ def _select(contract: Contract, schema: pa.Schema, load: int) -> str:
     values, apart = [], []
     for place, column in enumerate(contract.columns):
         name, source = quote(column.name), quote(raw(place))
-        native, plain = is_native(column, schema.field(raw(place)).type), _plain(place)
-        if native:
+        kind, plain = schema.field(raw(place)).type, _plain(place)
+        if is_native(column, kind):
             values.append(f"{expressions.native(column, source)} AS {name}")
-            apart.append(f"{name} IS NULL AND {source} IS NOT NULL")
+            apart.append(_is_lost(column, kind, name, source))
             continue
         known = plain if plain in schema.names else ""
         values.append(f"{expressions.normalise(column, source, timezone=zone, plain=known)} AS {name}")
@@ -130,6 +130,13 @@ def _select(contract: Contract, schema: pa.Schema, load: int) -> str:
 def is_native(column: Column, kind: pa.DataType) -> bool:
     """Whether delivered values of this Arrow type are the column's own, not a spelling of them."""
     return not column.codes and not column.format and str(kind).startswith(_NATIVE.get(column.type, ("none",)))
+
+
+def _is_lost(column: Column, kind: pa.DataType, name: str, source: str) -> str:
+    """Whether a value is no longer what was delivered in this Arrow type: out of range, or a decimal that was rounded."""
+    if pa.types.is_decimal(kind) and kind.scale > (column.scale or 0):
+        return f"try_cast({name} AS DECIMAL({kind.precision}, {kind.scale})) IS DISTINCT FROM {source}"
+    return f"{name} IS NULL AND {source} IS NOT NULL"
 
 
 class _Stream:

@@ -8,13 +8,15 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from gate_builders import batches, contract
+from gate_builders import batches, contract, view
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lake.current import quote
 from lake.hashing import of_values
 from quality import gate
+from quality.rules import rules
+from quality.sieve import sift
 from quality.standardise import Delivery, _are_plain, merged, standardise
 from schemas.contract import Column, Contract
 from schemas.errors import SourceDamaged, SourceUnreachable
@@ -50,6 +52,26 @@ def test_native_types_are_taken_as_they_are(tmp_path: Path) -> None:
     )
     found = table(tmp_path, declared, ("p.parquet", iter([batch])), columns="n, d, m, epoch(t)::BIGINT")
     assert found == [(7, dt.date(2024, 2, 29), Decimal("1.50"), int(moment.timestamp()))]
+
+
+def test_a_native_decimal_finer_than_its_column_is_kept_as_delivered_beside_what_it_was_rounded_to(
+    tmp_path: Path,
+) -> None:
+    declared = contract(Column("m", "m", "m", type="decimal", precision=6, scale=2))
+    sent = [Decimal("1.500"), Decimal("1.505"), None, Decimal("9999.999"), Decimal("-0.001")]
+    batch = pa.RecordBatch.from_arrays(
+        [pa.array([1] * 5), pa.array(list("abcde")), pa.array(sent, pa.decimal128(7, 3))], names=["_row", "编号", "m"]
+    )
+    found = table(tmp_path, declared, ("p.parquet", iter([batch])), columns="m, _raws[2]")
+    assert found == [
+        (Decimal("1.50"), None), (Decimal("1.51"), "1.505"), (None, None), (None, "9999.999"), (Decimal("0.00"), "-0.001"),
+    ]  # fmt: skip
+    with gate._session(tmp_path, 256) as con:
+        standardise(con, declared, [("p.parquet", iter([batch]))], 0, tmp_path)
+        sifted = sift(
+            con, declared, rules(declared, today=dt.date(2026, 1, 1)), current=view(declared, []), references={}
+        )
+    assert (sifted.unexpected["m.scale"], sifted.unexpected["m.type"]) == (2, 1)
 
 
 def renamed(names: list[str], values: list[str]) -> Iterator[pa.RecordBatch]:
