@@ -4,6 +4,7 @@
     answer = hub.prefill("hk_macao_permit_renewal", citizen_id, "permit-renewal", consent=statement)
     for field in answer["fields"]: ...
     checked = hub.verify("hk_macao_permit_renewal", citizen_id, submitted, version=answer["version"])
+    for row in hub.records("travel_permits", "expiry-letters", case="2026-18"): ...
 
 1. `python hub_client.py key.pem > jwks.json` makes a private key and the key set that the data office registers (`hub client add --keys`).
 2. The client signs in with the key (RFC 7523), keeps the token until shortly before it runs out, and signs in again when it is refused.
@@ -18,7 +19,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,14 +86,46 @@ class HubClient:
         found: Json = self._call("/v1/prefill/verify", body).json()
         return found
 
+    def records(
+        self, dataset: str, purpose: str, *, case: str = "", fields: Sequence[str] = (), where: Sequence[Json] = (),
+        as_of: int | None = None, **evidence: str,
+    ) -> Iterator[Json]:  # fmt: skip
+        """The rows of the dataset that this client may see, all of one load.
+
+        `where` holds conditions, {"column", "op", "value"}; `evidence`: `kind`, `subject`, `consent`, `who`.
+        """
+        asked = {
+            "purpose": purpose,
+            "case": case,
+            "fields": list(fields),
+            "where": list(where),
+            "as_of": as_of,
+            "limit": 1000,
+        }
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self._call(f"/v1/datasets/{dataset}/records/query", {**asked, **evidence, "cursor": cursor}).json()
+            yield from page["records"]
+            cursor = page["next"]
+
+    def changes(self, dataset: str, purpose: str, *, since: int, case: str = "", fields: Sequence[str] = ()) -> "Feed":
+        """What changed since a load, to be iterated to its end; then `load` is what to ask `since` the next time."""
+        query = {"purpose": purpose, "case": case, "since": str(since), "fields": ",".join(fields), "limit": "1000"}
+        return Feed(
+            lambda cursor: self._call(f"/v1/datasets/{dataset}/changes", query={**query, "cursor": cursor}).json()
+        )
+
     def close(self) -> None:
         """Close the connections that are kept open."""
         self._http.close()
 
-    def _call(self, path: str, body: Json, headers: Mapping[str, str] | None = None) -> httpx.Response:
+    def _call(
+        self, path: str, body: Json | None = None, headers: Mapping[str, str] | None = None, *, query: Mapping[str, str] | None = None
+    ) -> httpx.Response:  # fmt: skip
+        method = "POST" if body is not None else "GET"
         for attempt in (1, 2):
             sent = {**(headers or {}), "Authorization": f"Bearer {self._bearer(renew=attempt == 2)}"}
-            response = self._http.post(self._url + path, json=body, headers=sent)
+            response = self._http.request(method, self._url + path, json=body, params=query, headers=sent)
             if response.status_code != httpx.codes.UNAUTHORIZED:
                 break
         return _accepted(response)
@@ -122,6 +155,26 @@ class HubClient:
         header = {"alg": "Ed25519", "typ": "JWT", "kid": _kid(self._key)}
         signed = ".".join(_text(json.dumps(part).encode()) for part in (header, claims))
         return f"{signed}.{_text(self._key.sign(signed.encode()))}"
+
+
+class Feed:
+    """Changes, {"op": "upsert" or "delete", "record"}, and beside them what they lead to: `load`, and the `grants` that they rest on.
+
+    Where `grants` is another list than the last time, what this client sees has changed as a whole: read the records anew.
+    """
+
+    def __init__(self, page: Callable[[str], Json]) -> None:
+        self._page = page
+        self.load = 0
+        self.grants: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Json]:
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self._page(cursor)
+            self.load, self.grants = page["load"], tuple(page["grants"])
+            yield from page["changes"]
+            cursor = page["next"]
 
 
 def new_key() -> tuple[str, str]:
