@@ -15,7 +15,15 @@ router = APIRouter(tags=["catalog"])
 FORMATS = {"ttl": "turtle", "rdf": "xml", "jsonld": "json-ld"}
 
 
-@router.get("/dcat", summary="The whole catalog as DCAT-AP 3.0.1, page by page: Turtle, RDF/XML or JSON-LD")
+@router.get(
+    "/dcat",
+    summary="The whole catalog as DCAT-AP 3.0.1, page by page: Turtle, RDF/XML or JSON-LD",
+    response_class=Response,
+    responses={
+        200: {"content": {media: {"schema": {"type": "string"}} for media in MEDIA.values()}},
+        304: {"description": "Nothing changed since the copy with this tag"},
+    },
+)
 def harvest(
     request: Request,
     after: Annotated[str, Query(max_length=64)] = "",
