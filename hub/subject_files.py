@@ -25,9 +25,9 @@ from subjects.kinds import Kind
 from subjects.work import Built, Room, Sources, Work
 
 
-def kinds(hub: Hub) -> dict[str, Kind]:
-    """The declared subject kinds, checked against the applied contracts, confirmed authoritative sources first."""
-    confirmed = {(a.subject, a.element): a.dataset for a in authorities.held(hub.ledger)}
+def kinds(hub: Hub, *, as_declared: bool = False) -> dict[str, Kind]:
+    """The subject kinds, checked against the applied contracts; confirmed authoritative sources first, or in the order `as_declared`."""
+    confirmed = {} if as_declared else {(a.subject, a.element): a.dataset for a in authorities.held(hub.ledger)}
     return declare.load(hub.settings.declared / "subjects", contracts.applied(hub.ledger), confirmed)
 
 

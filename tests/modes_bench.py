@@ -64,9 +64,14 @@ class Bench:
     def __post_init__(self) -> None:
         self.drop = self.root / "drop"
         self.drop.mkdir(parents=True, exist_ok=True)
-        settings = Settings(home=self.root / "home", drop_root=self.drop, judge_memory_mb=256)
-        self.hub = Hub(settings, secret=lambda _reference: servers.account(self.url)[1])
+        self.hub = self._hub(self.root)
         self.address = self.url or f"sqlite:///{self.drop / 'source.db'}"
+
+    def _hub(self, root: Path) -> Hub:
+        settings = Settings(
+            home=root / "home", declarations=root / "home" / "declarations", drop_root=self.drop, judge_memory_mb=256
+        )
+        return Hub(settings, secret=lambda _reference: servers.account(self.url)[1])
 
     def apply(self, because: str = "a test") -> None:
         """Put the contract in force, as a new version."""
@@ -136,8 +141,7 @@ class Bench:
             self.cursor,
         )
         made.drop, made.address = self.drop, self.address
-        settings = Settings(home=root / "home", drop_root=self.drop, judge_memory_mb=256)
-        made.hub = Hub(settings, secret=lambda _reference: servers.account(self.url)[1])
+        made.hub = made._hub(root)
         return made
 
     def copy(self, root: Path) -> "Bench":

@@ -131,7 +131,7 @@ def authority_check(as_json: Json = False) -> None:
     rows = [
         {"subject": kind.name, "field": field.name, "element": field.element, "declared first": field.candidates[0].pick.dataset,
          "authoritative source": holders[kind.name, field.element]}
-        for kind in subject_files.kinds(it).values()
+        for kind in subject_files.kinds(it, as_declared=True).values()
         for field in kind.fields
         if field.element and holders.get((kind.name, field.element), field.candidates[0].pick.dataset) != field.candidates[0].pick.dataset
     ]  # fmt: skip
