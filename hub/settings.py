@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     judge_memory_mb: int = Field(1024, ge=128, description="memory the gate may take, in MiB")
     subject_buckets: int = Field(4, ge=1, description="hash buckets of a subject build; each is one Airflow task")
     subject_key: SecretStr | None = Field(
-        None, description="hex key of subject pseudonyms; default: made once in HOME/keys"
+        None, description="hex secret that the subject store is written under; default: made once in HOME/keys"
     )
     api_url: str = Field("http://127.0.0.1:8000", description="where portals reach the hub's API, for links")
     review: Literal["office", "pair"] = Field(

@@ -59,7 +59,7 @@ def plan(hub: Hub, *, full: bool = False) -> list[dict[str, Any]]:
 
 def build_bucket(hub: Hub, work: dict[str, Any], bucket: int) -> dict[str, Any]:
     """Build one bucket of one kind into the lake; returns its part."""
-    return asdict(build.build_bucket(Work.from_json(work), sources(hub), hub.lake, bucket, _room(hub)))
+    return asdict(build.build_bucket(Work.from_json(work), sources(hub), hub.lake, bucket, room(hub)))
 
 
 def publish(hub: Hub, work: dict[str, Any], parts: list[dict[str, Any]]) -> None:
@@ -72,7 +72,7 @@ def publish(hub: Hub, work: dict[str, Any], parts: list[dict[str, Any]]) -> None
 def load(hub: Hub, work: dict[str, Any], share: int) -> dict[str, Any]:
     """Load one share of a published build into the store; returns what was written."""
     parsed = Work.from_json(work)
-    return asdict(loading.load(parsed, sources(hub), hub.lake, store(hub), hub.clock(), share, _room(hub)))
+    return asdict(loading.load(parsed, sources(hub), hub.lake, store(hub), hub.clock(), share, room(hub)))
 
 
 def finish(hub: Hub, work: dict[str, Any]) -> dict[str, Any]:
@@ -84,9 +84,9 @@ def build_all(hub: Hub, *, full: bool = False) -> list[Built]:
     """Every pending build and load, in this process."""
     done = []
     for work in _plan(hub, full=full):
-        given, room = sources(hub), _room(hub)
-        build.build(work, given, hub.lake, room)
-        done.append(loading.load_all(work, given, hub.lake, hub.ledger, store(hub), hub.clock(), room))
+        given, use = sources(hub), room(hub)
+        build.build(work, given, hub.lake, use)
+        done.append(loading.load_all(work, given, hub.lake, hub.ledger, store(hub), hub.clock(), use))
     return done
 
 
@@ -105,7 +105,7 @@ def subject_as_of(hub: Hub, kind: str, identifier: str, moment: datetime) -> Sub
         for d in given.contracts
     }
     decided = max((d.seq for d in decisions if d.at <= moment), default=0)
-    return past.file_as_of(kind, folded(identifier), given, upto, decided, keys(hub), _room(hub))
+    return past.file_as_of(kind, folded(identifier), given, upto, decided, keys(hub), room(hub))
 
 
 def folded(identifier: str) -> str:
@@ -143,6 +143,7 @@ def _plan(hub: Hub, *, full: bool) -> list[Work]:
     )  # fmt: skip
 
 
-def _room(hub: Hub) -> Room:
+def room(hub: Hub) -> Room:
+    """What a build may use."""
     hub.settings.work.mkdir(parents=True, exist_ok=True)
     return Room(hub.settings.work, hub.settings.judge_memory_mb)

@@ -3,6 +3,15 @@
 import os
 
 LABELS = {
+    "number": "编号",
+    "action": "处理",
+    "undoes": "撤销",
+    "former": "原标识",
+    "surviving": "现标识",
+    "because": "理由",
+    "perhaps": "疑为",
+    "identifier": "标识",
+    "rows written anew": "重写行数",
     "run": "运行",
     "runs": "取数运行",
     "dataset": "数据集",

@@ -69,6 +69,14 @@ def linked(kind: Kind, kinds: Kinds, contract: Contract, by: str, text: str = ""
     return " OR ".join(f"coalesce({usable(k, kinds, contract, by, text)}, false)" for k in everyone)
 
 
+def why_not(kind: Kind, contract: Contract, by: str, text: str) -> str:
+    """SQL text: why an identifier that `linked` does not affirm names no subject of this kind (see `subjects.review`)."""
+    return (
+        f"CASE WHEN {text} IS NULL THEN 'missing' WHEN NOT {_formed(kind, text)} THEN 'form' "
+        f"WHEN NOT coalesce({_valid(kind, contract, by, text)}, false) THEN 'check' ELSE 'ambiguous' END"
+    )
+
+
 def queries(kind: Kind, kinds: Kinds, contracts: Mapping[str, Contract], share: Share) -> dict[str, Relation]:
     """A relation for each list (`l_0`, …) and each pick that rides on none (`p_0`, …): `_h` (the hash), `_k` (the identifier), `_load`, and more.
 

@@ -11,6 +11,7 @@ import typer
 
 from access import clients, consent
 from access.keys import checked
+from hub import subject_desk
 from hub.commands.common import Json, hub, output
 from hub.commands.grants import BasisOption, Client, Legal, Purpose, new_grant
 from ledger import budgets, credentials, grants
@@ -163,9 +164,17 @@ def provider_remove(issuer: Annotated[str, typer.Argument(help="its issuer name"
 
 
 @key_app.command("rotate")
-def key_rotate(name: Annotated[Literal["token", "audit"], typer.Argument(help="which")], as_json: Json = False) -> None:
-    """Make a new key. What the old one signed still counts: tokens as long as they live, heads of the audit for ever."""
+def key_rotate(
+    name: Annotated[Literal["token", "audit", "subject"], typer.Argument(help="which")], as_json: Json = False
+) -> None:
+    """Make a new key. What the old one signed still counts: tokens as long as they live, heads of the audit for ever.
+
+    `subject` writes the whole subject store anew, under new look-up keys and ciphers, while it is read; killed, it goes on when called again.
+    """
     it = hub()
+    if name == "subject":
+        output(as_json).record({"key": name, "rows written anew": subject_desk.rotate(it)})
+        return
     it.rotate_key(name, keep=_ROTATED[name])
     output(as_json).record({"key": name, "keys kept": len(it.keys(name))})
 

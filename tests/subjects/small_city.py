@@ -1,6 +1,6 @@
 """A city of a few persons for these tests: contracts, subject kinds, histories in memory, and a naive reference of a file."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -18,6 +18,8 @@ ANN, BOB, EVE = "990101199001010019", "990101199001010035", "990101199001010078"
 MISTYPED = "990101199001010018"
 FIRM = "91990100MA00000073"
 BOTH = "919901204204020066"  # a valid citizen ID and a valid credit code
+
+_NONE: Mapping[str, str] = {}
 
 PERSON = """
 kind: person
@@ -184,17 +186,18 @@ def _table(con: duckdb.DuckDBPyConnection, contract: Contract, name: str, rows: 
         con.execute(f'INSERT INTO "{name}" VALUES ({places})', [row[n] for n, _ in columns])
 
 
-def reference(city: City, person: str) -> dict[str, Any] | None:
-    """The person's file by the letter of PERSON above, one loop after another."""
+def reference(city: City, person: str, aliases: Mapping[str, str] = _NONE) -> dict[str, Any] | None:
+    """The person's file by the letter of PERSON above, one loop after another; `aliases` says which identifiers gave way to which."""
     live = {dataset: city.current(dataset) for dataset in CONTRACTS}
 
     def mine(dataset: str, by: str) -> list[dict[str, Any]]:
-        return [row for row in live[dataset] if row[by] == person]
+        found = [row for row in live[dataset] if aliases.get(row[by], row[by]) == person]
+        return [{**row, "_own": row[by] == person} for row in found]
 
     def best(rows: list[dict[str, Any]], latest: str | None) -> dict[str, Any] | None:
         def rank(row: dict[str, Any]) -> tuple[Any, ...]:
             newest = (row[latest] is not None, row[latest] or date.min) if latest else ()
-            return (*newest, row["_load"], row["_seq"])
+            return (*newest, row["_own"], row["_load"], row["_seq"])
 
         return max(rows, key=rank, default=None)
 
@@ -249,9 +252,11 @@ def reference(city: City, person: str) -> dict[str, Any] | None:
     )
     if not (resident or permit or husband or wife or accounts):
         return None
+    formers = sorted(former for former, surviving in aliases.items() if surviving == person)
     return {
         "kind": "person",
         "id": person,
+        **({"former": formers} if formers else {}),
         "fields": {
             "name": survive(
                 [("residents", "name", None), ("permits", "name", None), ("marriages", "husband_name", None), ("marriages#2", "wife_name", None)]
