@@ -283,8 +283,15 @@ def load(port: int, path: str, asked: Path, headers: dict[str, str], seconds: in
         "rate": found["requests"] / found["us"] * 1e6,
         "cpu_us": cpu * 1e6,
         "size": found["bytes"] / max(found["requests"], 1),
+        "rss_mb": _memory(pid),
         **found,
     }
+
+
+def _memory(pid: int) -> float:
+    """What the process holds in memory, in MB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
 def _cpu(pid: int) -> float:
@@ -436,7 +443,7 @@ def main() -> None:
     for label, one in found.items():
         ratio = f"   {one['rate'] / best:5.1f} x Feast" if best and label.startswith("hub") else ""
         print(f"  {label:15} {one['rate']:7,.0f} req/s  p50 {one['p50']:6.1f} ms  p99 {one['p99']:7.1f} ms  "
-              f"CPU {one['cpu_us']:5.0f} µs  {one['size'] / 1024:4.1f} KiB  {one['wrong']:.0f} failed{ratio}")  # fmt: skip
+              f"CPU {one['cpu_us']:5.0f} µs  {one['size'] / 1024:4.1f} KiB  {one['rss_mb']:4.0f} MB  {one['wrong']:.0f} failed{ratio}")  # fmt: skip
 
 
 if __name__ == "__main__":

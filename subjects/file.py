@@ -134,7 +134,7 @@ class Item:
 
     def held(self, name: str, dataset: str, column: str) -> Held | None:
         """One value of the entry, which came from that dataset and column; None where it is not held."""
-        value = self.values.get(name)
+        value = self.entry["values"].get(name)
         if value is None:
             return None
         return Held(value, self.entry["valid_until"], self.file.provenance(self.entry, dataset, column))
