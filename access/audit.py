@@ -12,7 +12,6 @@ An entry tells field names, never values, and the subject by a keyed pseudonym. 
 """
 
 import hashlib
-import hmac
 import json
 import queue
 import threading
@@ -34,6 +33,7 @@ from ledger.audit import Head, Link
 from ledger.budgets import Limits, Verdict, charge, spend
 from ledger.database import Connection, Database
 from schemas.errors import AuditUnavailable, TooMany
+from schemas.keyed import digest
 
 _GENESIS = bytes(32)
 _BATCH = 512
@@ -77,7 +77,7 @@ def pseudonym(key: bytes, kind: str, identifier: str) -> str:
     True
     """
     folded = unicodedata.normalize("NFKC", identifier).strip().upper()
-    return hmac.digest(key, f"{kind}\x00{folded}".encode(), "sha256").hex()[:32]
+    return digest(key, f"{kind}\x00{folded}".encode()).hex()[:32]
 
 
 def canonical(body: dict[str, Any]) -> str:

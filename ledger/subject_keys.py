@@ -5,12 +5,13 @@ key for each class of sensitivity. A row says by which secret it was written (`i
 What a subject is called elsewhere (`pseudonym`) hangs on a secret that is never rotated.
 """
 
-import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from schemas.keyed import digest
 
 _SHORTEST = 32
 _BLOCK = 64
@@ -34,7 +35,7 @@ class KeySet:
 
     def lookup(self, kind: str, identifier: str) -> bytes:
         """Where the subject's row is: 16 bytes that without the key nobody can make of an identifier."""
-        return hmac.digest(self._lookup, f"{kind}\0{identifier}".encode(), "sha256")[:LOOKUP_BYTES]
+        return digest(self._lookup, f"{kind}\0{identifier}".encode())[:LOOKUP_BYTES]
 
     def pads(self, kind: str) -> tuple[bytes, bytes]:
         """What goes before identifier and digest where the same is computed from SHA-256 alone: sha256(outer + sha256(inner + identifier))."""
@@ -57,7 +58,7 @@ class KeySet:
         return {}
 
     def _key(self, purpose: str) -> bytes:
-        return hmac.digest(self.secret, b"subject store\0" + purpose.encode(), "sha256")
+        return digest(self.secret, b"subject store\0" + purpose.encode())
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ class SubjectKeys:
 
     def pseudonym(self, kind: str, identifier: str) -> str:
         """What the subject is called where its identifier must not stand (seals), as hex: the same for good."""
-        return hmac.digest(self.naming, f"subject\0{kind}\0{identifier}".encode(), "sha256").hex()
+        return digest(self.naming, f"subject\0{kind}\0{identifier}".encode()).hex()
 
     def etag(self, texts: Mapping[str, bytes]) -> str:
         """A tag that changes with a file's content and confirms no guess at it."""
-        return hmac.digest(self.naming, b"etag\0" + b"\0".join(texts.values()), "sha256").hex()[:32]
+        return digest(self.naming, b"etag\0" + b"\0".join(texts.values())).hex()[:32]

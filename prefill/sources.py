@@ -101,4 +101,4 @@ def told(moment: datetime) -> str:
     >>> told(datetime(2026, 3, 2, 6, tzinfo=UTC))
     '2026-03-02T06:00:00Z'
     """
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.astimezone(UTC).isoformat(timespec='seconds')[:19]}Z"
