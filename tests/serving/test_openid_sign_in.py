@@ -6,7 +6,9 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from browsing import bound, browsers, served
 from identity_provider import IdentityProvider, identity_provider
+from playwright.sync_api import expect
 from serving_city import City, Http
 
 from hub import openid
@@ -119,3 +121,29 @@ def test_a_provider_elsewhere_is_asked_over_https_alone(city: City, tmp_path: Pa
     known = openid.provider(Hub(Settings(home=tmp_path, oidc_issuer=issuer)))
     http = Http(city.with_services(console=replace(city.services.console, provider=known)))
     assert http.get("/sign-in/provider").status_code == 500
+
+
+@pytest.mark.needs_chromium
+def test_a_browser_goes_to_the_provider_and_comes_back_into_its_home(
+    city: City, provider: IdentityProvider, tmp_path: Path, chromium: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CITY_ID_SECRET", "a secret of this client's own")
+    listening, url = bound()
+    settings = Settings(
+        home=tmp_path, api_url=url, oidc_issuer=provider.url, oidc_roles_claim="realm.roles",
+        oidc_client_secret="env:CITY_ID_SECRET",
+    )  # fmt: skip
+    console = replace(city.services.console, provider=openid.provider(Hub(settings)))
+    with served(city.with_services(console=console), listening), browsers(chromium) as browser:
+        page = browser.new_page(locale="zh-CN")
+        page.set_default_timeout(120_000)
+        page.route(lambda address: "127.0.0.1" not in address, lambda route: route.abort())
+        page.goto(f"{url}/my")
+        page.get_by_role("link", name="统一身份认证登录").click()
+        page.locator("input[name=sub]").fill("u-100")
+        page.get_by_role("button", name="Authorize", exact=True).click()
+        expect(page.locator(".me")).to_contain_text("周敏", timeout=120_000)
+        assert page.url.startswith(f"{url}/my")
+        page.locator(".me button").click()
+        page.goto(f"{url}/my")
+        assert page.url.startswith(f"{url}/sign-in")
