@@ -18,23 +18,30 @@ def draft(hub: Hub, address: Address, *, dataset: str = "") -> str:
         Invalid: no table of a database was named; those that exist are listed.
     """
     sources.wanted_table(hub, address)
-    columns, address = _look(hub, sources.listed(hub, address))
+    columns, address = look(hub, address)
+    return text(address, columns, dataset or name_of(address.source.table))
+
+
+def text(address: Address, columns: list[Described], dataset: str) -> str:
+    """The contract's text for columns that were looked at; a table of PostgreSQL stands there without its schema, which the server names."""
     table = address.source.table
-    return draft_yaml(dataset or _name(table), address.server, columns, table=table, title=Path(table).stem)
+    named = table.removeprefix(f"{address.server.get('schema')}.")
+    return draft_yaml(dataset, address.server, columns, table=named, title=Path(table).stem)
 
 
-def _name(table: str) -> str:
+def name_of(table: str) -> str:
     """A dataset's name after its table's or file's.
 
-    >>> _name("drop/2026 Permits.csv"), _name("x"), _name("名册")
+    >>> name_of("drop/2026 Permits.csv"), name_of("x"), name_of("名册")
     ('d_2026_permits', 'd_x', 'dataset')
     """
     name = re.sub(r"[^a-z0-9]+", "_", Path(table).stem.lower()).strip("_")
     return name[:63] if re.match(r"[a-z].", name) else f"d_{name}"[:63] if name else "dataset"
 
 
-def _look(hub: Hub, address: Address) -> tuple[list[Described], Address]:
-    """Columns with sample values; what a text file's encoding was found out to be stands in the draft."""
+def look(hub: Hub, address: Address) -> tuple[list[Described], Address]:
+    """Columns with sample values, and the address with what was found out: a text file's encoding, the place of an API's records."""
+    address = sources.listed(hub, address)
     if address.source.kind == "csv":
         with address.open(hub) as opened:
             encoding = opened.probe().encoding

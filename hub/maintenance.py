@@ -3,7 +3,17 @@
 import json
 from typing import Any
 
-from hub import deliver, disputes, library, lineage_events, notify, pipeline, pushes, request_clocks
+from hub import (
+    deliver,
+    disputes,
+    library,
+    lineage_events,
+    notify,
+    pipeline,
+    pushes,
+    registering,
+    request_clocks,
+)
 from hub.core import Hub
 from lake import upkeep as lake_upkeep
 from lake.durable import write_atomically
@@ -30,6 +40,7 @@ def upkeep(hub: Hub) -> dict[str, Any]:
         "landings removed": cleaned,
         "tries removed": tries,
         "batches removed": sum(pushes.clean(hub, contract) for contract in applied.values()),
+        "registrations forgotten": registering.clean(hub),
         "late": list(late),
         **remind(hub),
         "messages forgotten": deliver.clean(hub),

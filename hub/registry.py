@@ -168,6 +168,11 @@ def _write_index(
     return made
 
 
+def indexed(hub: Hub, dataset: str) -> bool:
+    """Whether the compiled index holds the dataset, so that it has a DAG."""
+    return dataset in _index_lines(hub.settings.index)
+
+
 def _index_lines(path: Path) -> dict[str, bytes]:
     """The index's lines by dataset, not parsed; empty if there is none."""
     lines = path.read_bytes()[1:-1].split(b",\n") if path.exists() else []

@@ -5,14 +5,23 @@ is approved at once. With `HUB_REVIEW=pair` nobody approves what he submitted hi
 """
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from hub import registry
+from hub import registry, staging
 from hub.core import Hub
 from hub.registry import Applied
 from lake.durable import make_folder
-from ledger import reviews
+from ledger import registrations, reviews
 from ledger.reviews import Proposal
 from schemas.errors import Forbidden, Invalid
+
+
+def submit_text(hub: Hub, text: str, *, by: str) -> Proposal:
+    """Propose a contract that is no file yet. Raises as `submit`."""
+    with TemporaryDirectory(prefix="proposal-") as folder:
+        path = Path(folder) / "proposal.odcs.yaml"
+        path.write_text(text, encoding="utf-8")
+        return submit(hub, path, by=by)
 
 
 def submit(hub: Hub, path: Path, *, by: str, draft: bool = False) -> Proposal:
@@ -44,6 +53,7 @@ def approve(hub: Hub, dataset: str, *, by: str, because: str | None = None) -> A
     if hub.settings.review == "pair" and proposal.submitted_by == by:
         raise Forbidden(f"{dataset} was submitted by {by}: another person approves it", todo="ask a colleague")
     if proposal.state == "in review":
+        _deliver_first(hub, dataset)
         (applied,) = registry.apply(hub, (_filed(hub, proposal),), because=because)
     reviews.move(hub.ledger, dataset, "approved", by=by, at=hub.clock(), reason=because or "")
     return applied
@@ -67,6 +77,13 @@ def apply_at_once(hub: Hub, paths: tuple[Path, ...], *, by: str, because: str | 
                 hub.ledger, one.contract.dataset, one.contract.version, by=by, at=hub.clock(), reason=because or ""
             )
     return done
+
+
+def _deliver_first(hub: Hub, dataset: str) -> None:
+    """Put a file that was uploaded for the registration where its deliveries lie, before anything pulls them. Doing so again changes nothing."""
+    for one in registrations.of_dataset(hub.ledger, dataset):
+        if one.submitted and "file" in one.facts:
+            staging.deliver(hub, one.id, staging.Kept(**one.facts["file"]), one.department, dataset)
 
 
 def _filed(hub: Hub, proposal: Proposal) -> Path:

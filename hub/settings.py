@@ -92,6 +92,12 @@ class Settings(BaseSettings):
         30, ge=1, description="a session of the console ends when nobody asked for so long"
     )
     session_hours: int = Field(10, ge=1, description="a session of the console ends so long after its sign-in")
+    upload_max_mb: int = Field(
+        64, ge=1, le=256, description="largest file that a department may upload in the console, in MiB"
+    )
+    upload_days: int = Field(
+        30, ge=1, description="days after which a registration that nobody changed is forgotten with its file"
+    )
     demo_portal: bool = Field(False, description="serve the demonstration portal at /forms, with subjects to try")
     personas: Literal["off", "beside", "only"] = Field(
         "off",
@@ -160,6 +166,11 @@ class Settings(BaseSettings):
     def work(self) -> Path:
         """Scratch space of runs; a run's folder goes when it ends."""
         return (self.home / "work").absolute()
+
+    @property
+    def staging(self) -> Path:
+        """Files uploaded for registrations, one folder each; it goes with its registration."""
+        return (self.home / "staging").absolute()
 
     @property
     def docs(self) -> Path:

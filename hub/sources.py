@@ -17,7 +17,7 @@ from schemas.errors import Invalid, SourceDamaged
 from schemas.masking import mask
 from schemas.suggest import suggest
 
-_FILES = {".csv": "csv", ".tsv": "csv", ".xlsx": "xlsx", ".json": "jsonl", ".jsonl": "jsonl", ".parquet": "parquet"}
+FILES = {".csv": "csv", ".tsv": "csv", ".xlsx": "xlsx", ".json": "jsonl", ".jsonl": "jsonl", ".parquet": "parquet"}
 _SERVERS = {
     "postgresql": ("postgres", "postgresql+psycopg"),
     "postgres": ("postgres", "postgresql+psycopg"),
@@ -156,16 +156,20 @@ def _api(address: str, table: str, secret: str | None) -> Address:
 
 def _file(hub: Hub, address: str) -> Address:
     file, root = Path(address).absolute(), hub.settings.drops
-    if file.suffix.lower() not in _FILES or not file.is_file():
+    if file.suffix.lower() not in FILES or not file.is_file():
         raise Invalid(
             f"{address} is no dataset in force, no file that can be read, and no URL",
             todo="give a dataset, a .csv, .tsv, .xlsx, .json, .jsonl or .parquet file, or postgresql://host/db, https://…",
         )
     inside = str(file.relative_to(root) if file.is_relative_to(root) else Path(file.name))
-    kind = _FILES[file.suffix.lower()]
-    word = "json" if kind == "jsonl" else file.suffix.lower().lstrip(".")
-    block = {"type": "local", "path": inside, "format": word}
+    kind, block = FILES[file.suffix.lower()], files_block(inside, file.suffix.lower())
     return Address(Source(kind, "file://", inside), block, root if file.is_relative_to(root) else file.parent)
+
+
+def files_block(path: str, suffix: str) -> dict[str, Any]:
+    """The server block of files below the drop root."""
+    word = "json" if FILES[suffix] == "jsonl" else suffix.lstrip(".")
+    return {"type": "local", "path": path, "format": word}
 
 
 def _custom(name: str, value: Any) -> dict[str, Any]:

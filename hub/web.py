@@ -24,6 +24,7 @@ from hub.exports import records_of
 from hub.offer import offer
 from hub.prefilling import portal, prefilling
 from hub.quarantine_desk import returns_of
+from hub.register_desk import registering_of
 from hub.request_desk import approvals_of, requests_of
 from hub.subscribing import subscriptions_of
 from ledger import accounts as account_store
@@ -79,6 +80,7 @@ def services(hub: Hub) -> Services:
         approvals=approvals,
         records=records_of(hub, desk),
         subscriptions=subscriptions_of(hub),
+        registering=registering_of(hub),
         scorecards=Scorecards(partial(scorecards.departments, hub), partial(scorecards.card, hub)),
     )
 

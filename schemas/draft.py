@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from schemas.elements import ELEMENTS, Element
+from schemas.masking import mask
 from schemas.suggest import ENOUGH, Suggestion, suggest
 
 PLACEHOLDER_PROVIDER = "11310000002420886W"
@@ -82,6 +83,31 @@ def draft_yaml(
         *_customs(server),
     ]
     return "".join(parts)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a look at one column gave: the source's words for it, the element that it seems to hold with the evidence, values masked."""
+
+    name: str
+    type: str
+    key: int
+    element: str
+    zh: str
+    en: str
+    masked: tuple[str, ...] = ()
+
+
+def seen(columns: Sequence[Described], examples: int = 3) -> list[Seen]:
+    """Each column with its guess; a few different values, masked as the element asks."""
+    found = []
+    for column in columns:
+        guess = _guess(column)
+        values = list(dict.fromkeys(str(v).strip() for v in column.values if v is not None and str(v).strip()))
+        masked = [mask(guess.element if guess else None, v)[:60] for v in values[:examples]]
+        element, zh, en = (guess.element, guess.zh, guess.evidence) if guess else ("", "", "")
+        found.append(Seen(column.name, column.type, column.key, element, zh, en, tuple(dict.fromkeys(masked))))
+    return found
 
 
 def hub_names(sources: Sequence[str], english: Sequence[str | None]) -> list[str]:

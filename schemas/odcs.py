@@ -38,7 +38,12 @@ def load(path: Path, text: str | None = None) -> Contract:
         raise ContractInvalid([Problem(where, wrong, "id: residents", name)]) from error
     if not isinstance(document, dict):
         raise ContractInvalid([Problem("-", "an empty file or no mapping", "apiVersion: v3.2.0", name)])
-    document = _plain(document)
+    return read(document, name)
+
+
+def read(document: dict[str, Any], name: str = "") -> Contract:
+    """The contract that a document describes; `name` is its file's, for errors. Raises ContractInvalid as `load` does."""
+    document = plain(document)
     problems = odcs_standard.problems(document)
     if not problems:
         contract, problems = odcs_reader.read(document)
@@ -48,10 +53,10 @@ def load(path: Path, text: str | None = None) -> Contract:
     raise ContractInvalid([Problem(p.path, p.wrong, p.example, name) for p in problems])
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """YAML's dates as ISO text, as JSON has no dates."""
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -40,7 +40,7 @@ URL_TYPES = ("sqlite", "oracle", "mssql", "dm", "opengauss", "duckdb")
 SQL_TYPES = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
 DRIFT_MODES = ("evolve", "freeze", "quarantine", "stop")
 RECONCILE = {"daily": 1, "weekly": 7, "monthly": 30}
-_UNITS = {
+HOURS = {
     "h": 1.0,
     "hour": 1.0,
     "hours": 1.0,
@@ -60,6 +60,15 @@ def read(document: dict[str, Any]) -> tuple[Contract, list[Problem]]:
     """The contract that the document describes, and what is wrong with it; with problems the contract is void."""
     reader = _Reader(document)
     return reader.contract(), reader.problems
+
+
+def source_of(document: dict[str, Any]) -> tuple[Source, list[Problem]]:
+    """The source alone, of a document that need not be whole yet, and what is wrong with it."""
+    reader = _Reader(document)
+    columns = {
+        str(node.get("name")) for thing in document.get("schema") or () for node in thing.get("properties") or ()
+    }
+    return reader.source(columns), reader.problems
 
 
 def custom(node: dict[str, Any], name: str, default: Any = None) -> Any:
@@ -389,7 +398,7 @@ class _Reader:
         for i, level in enumerate(self.document.get("slaProperties") or ()):
             if level.get("property") not in ("frequency", "latency", "retention"):
                 continue
-            size = _UNITS.get(str(level.get("unit") or "d"))
+            size = HOURS.get(str(level.get("unit") or "d"))
             value = level.get("value")
             if not isinstance(value, int | float) or size is None:
                 self.wrong(
@@ -401,7 +410,7 @@ class _Reader:
             match level.get("property"):
                 case "frequency":
                     hours = float(value) * size
-                    cycle = str(custom(level, "updateCycle") or _cycle_of(hours))
+                    cycle = str(custom(level, "updateCycle") or cycle_of(hours))
                     if cycle not in CYCLES and not re.fullmatch(r"其他：.+", cycle):
                         self.wrong(f"slaProperties[{i}]", f"update cycle {cycle!r} is unknown", " ".join(CYCLES))
                     if cycle == "其他":
@@ -542,5 +551,6 @@ def _bound(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _cycle_of(hours: float) -> str:
+def cycle_of(hours: float) -> str:
+    """The guide's word for so many hours."""
     return next((name for name, h in CYCLES.items() if h is not None and hours <= h), "每年")

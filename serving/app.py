@@ -22,7 +22,7 @@ from serving import (
     signin,
     subscriptions,
 )
-from serving.console import my, office, trail
+from serving.console import my, office, register, trail
 from serving.console import portal as console_portal
 from serving.console import requests as console_requests
 from serving.console import signin as console_signin
@@ -86,7 +86,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(dcat.router)
     app.include_router(pages.router)
     app.include_router(data_docs.router)
-    for console in (console_signin, my, office, trail, console_requests, console_portal):
+    for console in (console_signin, my, office, trail, console_requests, console_portal, register):
         app.include_router(console.router)
     if services.portal is not None:
         app.include_router(portal.router)

@@ -68,7 +68,7 @@ def _page(
         moment = datetime.fromisoformat(told) if isinstance(told, str) else told
         return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}" if moment else "—"
 
-    spoken = {"t": words, "lang": lang, "link": link, "here": here, "when": when, "guide": guide}
+    spoken = {"known_words": WORDS, "t": words, "lang": lang, "link": link, "here": here, "when": when, "guide": guide}
     place = {"path": request.url.path, "portal": services.portal is not None}
     done = request.query_params.get("done", "")
     signed_in = {

@@ -1,6 +1,6 @@
 """What the routes call, as one value: `hub` puts it together, tests put together another."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -23,11 +23,14 @@ from catalog.library import Catalog
 from lake.inbox import Door
 from ledger.accounts import Account
 from ledger.disputes import Move
+from ledger.registrations import Followed, Registration
 from prefill.answer import World
 from prefill.forms import Form
 from prefill.personas import Persona
 from prefill.seal import SealKey
 from quality.cards import Card, Department
+from quality.preview import Preview
+from schemas.answering import Fault, Misfilled, Refused
 from schemas.errors import NotFound, TooMany
 from serving.crowd import PLACES
 from serving.gather import Gather
@@ -190,6 +193,46 @@ class Console:
     local: bool = True
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A registration as its pages show it: answers by sheet, what is wrong, what was seen of each column, values masked."""
+
+    resource: Mapping[str, str]
+    source: Mapping[str, str]
+    items: Sequence[Mapping[str, str]]
+    rules: Sequence[Mapping[str, str]]
+    faults: Sequence[Fault]
+    seen: Mapping[str, Mapping[str, Any]]
+    samples: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Registering:
+    """Registering a source (`hub.registering`), each for an actor, whose department's registrations alone are found.
+
+    `mine`: all with their states. `find`, `shown`: one. `secrets`: references that may be named. `template`: the workbook to fill in.
+    `connect`, `upload`, `fill_in` begin one; `choose`, `fix`, `submit`, `discard` change one from the version that was looked at, else
+    Conflict; `preview` judges a sample; `followed` says how it stands; `pull` asks for a run. `limit`: the largest file, in bytes.
+    """
+
+    mine: Callable[[Actor], Sequence[tuple[Registration, str]]]
+    find: Callable[[Actor, str], Registration]
+    shown: Callable[[Actor, Registration], Shown]
+    secrets: Callable[[Actor], Sequence[str]]
+    template: Callable[[], bytes]
+    connect: Callable[[Actor, Mapping[str, str]], Registration | Refused]
+    upload: Callable[[Actor, Iterable[bytes], str], Registration]
+    fill_in: Callable[[Actor, BinaryIO, str], Registration | tuple[Misfilled, ...]]
+    choose: Callable[[Actor, str, int, Mapping[str, str]], Registration | Refused]
+    fix: Callable[..., tuple[Registration, tuple[Fault, ...]]]
+    preview: Callable[[Actor, str], Preview | Refused]
+    submit: Callable[[Actor, str, int], Registration | Refused]
+    followed: Callable[[Actor, str], Followed]
+    pull: Callable[[Actor, str], None]
+    discard: Callable[[Actor, str, int], None]
+    limit: int
+
+
 def _no_such(*_: Any, **__: Any) -> Any:
     raise NotFound("this hub does not serve that")
 
@@ -247,7 +290,7 @@ class Services:
     `authenticate`: the client that a token speaks for. `pseudonym`: of a subject, for the audit. `uses`: the newest answers about one,
     before a moment, so many. `places`: requests answered at once. `record`: returns when the audit entry is durable. `inbox`: pushes. All
     raise errors of `schemas.errors`. `portal`: None leaves the demonstration out. `docs`: the folder of Data Docs. `disputes`, `returns`,
-    `scorecards`, `console`, `requests`, `approvals`, `records`, `subscriptions`: see there.
+    `scorecards`, `console`, `requests`, `approvals`, `records`, `subscriptions`, `registering`: see there.
     """
 
     catalog: Catalog
@@ -270,6 +313,10 @@ class Services:
     docs: Path | None = None
     disputes: Disputes = Disputes(_no_such, _no_such, _no_such, _no_such)
     returns: Returns = Returns(_no_such, _no_such, _no_such, _no_such, 0)
+    registering: Registering = Registering(
+        _no_such, _no_such, _no_such, _no_such, _no_such, _no_such, _no_such, _no_such,
+        _no_such, _no_such, _no_such, _no_such, _no_such, _no_such, _no_such, 0,
+    )  # fmt: skip
     scorecards: Scorecards = Scorecards(lambda _days, _only: (), _no_such)
     requests: Requests = Requests(*[_no_such] * 4)
     approvals: Approvals = Approvals(*[_no_such] * 13)

@@ -37,14 +37,14 @@ def workbook(file: BinaryIO, source: Source, where: str) -> Iterator[pa.RecordBa
     """The sheet's records, streamed."""
     from openpyxl.utils.exceptions import InvalidFileException
 
-    _weigh(file, where)
+    weigh_book(file, where, MOST_BYTES)
     try:
         with closing(_load(file)) as book:
             sheet = _sheet(book, source, where)
             member = sheet._worksheet_path.lstrip("/")
             check_computed(file, member, where)
             sheet.reset_dimensions()  # some programs write wrong ones
-            rows = ([_text(cell) for cell in row] for row in sheet.iter_rows(values_only=True))
+            rows = ([cell_text(cell) for cell in row] for row in sheet.iter_rows(values_only=True))
             settings = options(source)
             first, deep = number(settings, "header_row", 1), number(settings, "header_rows", 1)
             spans = merged(file, member) if deep > 1 else set()
@@ -64,8 +64,8 @@ def _load(file: BinaryIO) -> "Workbook":
         return load_workbook(file, read_only=True, data_only=True, keep_links=False)
 
 
-def _weigh(file: BinaryIO, where: str) -> None:
-    """Refuse an archive that would unpack to far more than any workbook holds."""
+def weigh_book(file: BinaryIO, where: str, most: int) -> None:
+    """Refuse an archive that would unpack to more than `most` bytes, or is no workbook."""
     file.seek(0)
     try:
         with zipfile.ZipFile(file) as archive:
@@ -74,7 +74,7 @@ def _weigh(file: BinaryIO, where: str) -> None:
         raise SourceDamaged(
             f"{where} is no XLSX workbook", todo="save it as .xlsx (not .xls or .csv renamed) and send it again"
         ) from None
-    weigh(sum(m.file_size for m in members), sum(m.compress_size for m in members), MOST_BYTES, where)
+    weigh(sum(m.file_size for m in members), sum(m.compress_size for m in members), most, where)
 
 
 def _sheet(book: Any, source: Source, where: str) -> Any:
@@ -109,10 +109,10 @@ def _even(rows: Iterator[list[str | None]], header: Header, header_row: int) -> 
         yield (row + [None] * width)[:width]
 
 
-def _text(value: object) -> str | None:
+def cell_text(value: object) -> str | None:
     """A cell as text; a number too long for a spreadsheet keeps the exponent that says so.
 
-    >>> _text(datetime(2026, 5, 1)), _text(3.0), _text(0.1), _text(True)
+    >>> cell_text(datetime(2026, 5, 1)), cell_text(3.0), cell_text(0.1), cell_text(True)
     ('2026-05-01', '3', '0.1', 'true')
     """
     match value:

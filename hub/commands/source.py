@@ -1,14 +1,18 @@
-"""hub source …: look at a department's system before there is a contract, and draft the first one."""
+"""hub source …: look at a department's system before there is a contract, draft the first one, or read it from a filled-in workbook."""
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
 
 from hub import drafting, sources
+from hub import template as workbook
 from hub.commands.common import Json, hub, output
 from hub.sources import Address
-from schemas.errors import Invalid
+from schemas import odcs
+from schemas.errors import ContractInvalid, Invalid, Problem
 
 app = typer.Typer(no_args_is_help=True, help="数据来源 sources: does it answer, what is there, a first contract")
 Where = Annotated[
@@ -60,6 +64,59 @@ def draft(
         output(as_json).record({"contract": text})
     else:
         output(as_json).raw(text)
+
+
+@app.command()
+def template(
+    out: Annotated[Path, typer.Option("--out", "-o", help="the workbook to write")],
+    contract: Annotated[Path | None, typer.Option(help="a contract file whose answers are filled in")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the workbook in which a department describes a source offline."""
+    document = odcs.plain(yaml.safe_load(contract.read_text(encoding="utf-8"))) if contract else None
+    if contract:
+        odcs.load(contract)
+    with out.open("wb") as file:
+        workbook.write(file, document)
+    output(as_json).record({"written": str(out)})
+
+
+@app.command()
+def read(path: Annotated[Path, typer.Argument(help="a workbook that was filled in")], as_json: Json = False) -> None:
+    """Write the contract that a filled-in workbook describes; every fault is listed with its sheet, row and column."""
+    with path.open("rb") as file:
+        filled = workbook.read(file, path.name)
+    if filled.faults:
+        raise ContractInvalid([Problem(m.place, f"{m.zh} / {m.en}", file=path.name) for m in filled.faults])
+    text = workbook.text(filled.document)
+    if as_json:
+        output(as_json).record({"contract": text})
+    else:
+        output(as_json).raw(text)
+
+
+@app.command()
+def preview(
+    path: Annotated[Path, typer.Argument(help="a contract file")],
+    n: Annotated[int, typer.Option("-n", min=1, max=100_000, help="how many records to judge")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """Judge a sample of a contract's source by its rules: what would be set aside, and why. Nothing is published."""
+    from hub import previewing
+
+    found = previewing.preview(hub(), odcs.load(path), n=n)
+    out = output(as_json)
+    rows = [
+        {"rule": r.id, "severity": r.severity, "checked": r.checked, "broken": r.unexpected, "never": r.en, "不得": r.zh,
+         "for example": [f"{e.row}: {', '.join(f'{t} {v}' for t, v in e.cells)}" for e in found.examples_of(r.id)]}
+        for r in found.broken
+    ]  # fmt: skip
+    held = [f"{reason.zh} / {reason.en}" for reason in found.held]
+    if as_json:
+        out.record({**asdict(found.counts), "rules": rows, "held": held, "not judged here": list(found.untold)})
+        return
+    out.record({**asdict(found.counts), **({"would be held": held} if held else {})})
+    out.table("rules that rows break", rows, empty="no row breaks a rule")
 
 
 def add_to(root: typer.Typer) -> None:

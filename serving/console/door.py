@@ -38,6 +38,7 @@ PLACES: tuple[Place, ...] = (
     Place("/office", "nav_office", frozenset({"office"})),
     Place("/audit", "nav_audit", frozenset({"auditor"})),
     Place("/portal", "nav_portal", frozenset({"client"})),
+    Place("/register", "nav_register", frozenset({"editor", "approver"})),
     Place("/requests", "nav_requests", frozenset({"editor", "approver", "office", "auditor"})),
 )
 """In the order of the navigation; the first that fits is where somebody lands who signs in."""
