@@ -180,3 +180,24 @@ def test_a_day_begins_at_midnight_in_the_city(tmp_path: Path) -> None:
             here.desk.write(entry("a"), once)
         here.clock.now += timedelta(minutes=1)
         here.desk.write(entry("a"), once)
+
+
+@pytest.mark.parametrize("store_of", ["db", pytest.param("postgres", marks=pytest.mark.needs_postgres)])
+def test_the_many_subjects_of_one_answer_are_charged_each_once(
+    store_of: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "_PIECE", 7)
+    database: Database = request.getfixturevalue(store_of)
+    rows = [f"citizen {n}" for n in range(BASELINE)]
+    assert charged(database, [(limits(), rows[0])]) == [""]
+    assert budgets.spend(database, limits(), rows, DAY)
+    assert budgets.spend(database, limits(), rows[:50], DAY)
+    (used,) = budgets.usage(database, DAY)
+    assert (used.now, used.stopped) == (BASELINE, False)
+    others = [f"other {n}" for n in range(BASELINE + MARGIN + 1)]
+    assert not budgets.spend(database, limits(), others, DAY), "more than the budget could ever bear"
+    assert budgets.usage(database, DAY) == [used]
+    assert not budgets.spend(database, limits(), others[: MARGIN + 1], DAY)
+    (used,) = budgets.usage(database, DAY)
+    assert (used.now, used.stopped) == (BASELINE + MARGIN, True)
+    assert charged(database, [(limits(), ""), (limits(), rows[0]), (limits(), "new")]) == ["", "", "over budget"]
