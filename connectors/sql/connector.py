@@ -40,6 +40,7 @@ class SqlConnector(Closing):
         self._secret = secret
         self._root = root
         self._engine: Engine | None = None
+        self._known: dict[str, introspection.Table] = {}
         self._open = ExitStack()
 
     def __repr__(self) -> str:
@@ -67,18 +68,18 @@ class SqlConnector(Closing):
 
     def describe(self, table: str) -> tuple[SourceColumn, ...]:
         """The table's columns; SourceMissing lists the tables that exist."""
-        return introspection.table(self.engine, self.where, table).columns
+        return self._table(table).columns
 
     def sample(self, table: str, n: int) -> pa.Table:
         """The first `n` rows that the database gives."""
-        found = introspection.table(self.engine, self.where, table)
+        found = self._table(table)
         with told(self.where, self.engine), closing(session(self.engine, self.clock)) as dialect:
             sql, schema = self._select(dialect, found)
             return pa.Table.from_batches(dialect.rows(f"{sql} LIMIT {int(n)}", (), schema), schema)
 
     def read(self, columns: Sequence[Column], watermark: str | None) -> Reading:
         """Open the snapshot and take the bound; rows stream when the part is consumed."""
-        target = introspection.table(self.engine, self.where, self.source.table)
+        target = self._table(self.source.table)
         self._check(target, columns)
         cursor = self._cursor(target, columns)
         last = Bound.from_json(watermark) if watermark and cursor else None
@@ -104,6 +105,12 @@ class SqlConnector(Closing):
         self._open.close()
         if self._engine is not None:
             self._engine.dispose()
+
+    def _table(self, name: str) -> introspection.Table:
+        """The table as it was when it was first asked for; a server is asked once in an opening."""
+        if name not in self._known:
+            self._known[name] = introspection.table(self.engine, self.where, name)
+        return self._known[name]
 
     def _parts(
         self,
