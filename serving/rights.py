@@ -21,8 +21,10 @@ from serving.services import services_of
 from serving.signin import caller
 
 _OPENED: dict[Kind, re.Pattern[str]] = {
-    "form": re.compile(r"/v1/(prefill|prefill/verify|disputes)"),
-    "dataset": re.compile(r"/v1/(datasets/\{[^/]+\}/(records|changes|export).*|disputes)"),
+    "form": re.compile(r"POST /v1/(prefill|prefill/verify|disputes)"),
+    "dataset": re.compile(
+        r"GET /v1/datasets/\{[^/]+\}/(records|changes|export).*|POST /v1/(datasets/\{[^/]+\}/records/query|disputes)"
+    ),
 }
 """The routes that a grant opens, as they are written where they stand."""
 _EVIDENCE: dict[Basis, Literal["consent", "case"] | None] = {"consent": "consent", "duty": "case", "open": None}
@@ -139,14 +141,15 @@ def uses(request: Request, wish: UsesRequest, client: Annotated[str, Depends(cal
 def _opens(request: Request, grant: Grant) -> list[Way]:
     """The addresses that a grant opens."""
     base = services_of(request).site.base
-    opened = re.compile("/v1/uses") if grant.name == OWN_USES else _OPENED[grant.kind]
+    opened = re.compile("POST /v1/uses") if grant.name == OWN_USES else _OPENED[grant.kind]
+    routes = [route for route in request.app.routes if isinstance(route, APIRoute)]
     return [
         Way(
             method=method,
             url=base + re.sub(r"\{[^/]+?\}", grant.name, route.path, count=1),
             summary=route.summary or "",
         )
-        for route in request.app.routes
-        if isinstance(route, APIRoute) and opened.fullmatch(route.path)
+        for route in routes
         for method in sorted(route.methods)
+        if opened.fullmatch(f"{method} {route.path}")
     ]
