@@ -212,3 +212,25 @@ def test_an_anchor_that_cannot_be_kept_keeps_the_answer_back(tmp_path: Path) -> 
         log.write(entry())
     log.close()
     database.dispose()
+
+
+def test_what_is_written_while_the_verifier_reads_is_no_fault_and_what_nobody_signed_is(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/audit.db", audit_tables)
+    database.create()
+    with AuditLog(database, chain="one", signer=SIGNER, clock=Clock()) as log:
+        log.write(entry(1))
+
+        def meanwhile() -> Iterator[Head]:
+            log.write(entry(2))
+            with AuditLog(database, chain="new", signer=SIGNER, clock=Clock()) as another:
+                another.write(entry(3))
+            yield from ()
+
+        report = verify(database, [SIGNER.public_pem], meanwhile())
+        assert (report.faults, report.entries) == ((), 2)
+        assert verify(database, [SIGNER.public_pem]).entries == 5
+    with database.write() as connection:
+        added = store.Link("one", 3, "{}", bytes(32), NOW)
+        store.append(connection, [added], next(h for h in store.heads(database).values() if h.chain == "one"))
+    assert not verify(database, [SIGNER.public_pem]).ok
+    database.dispose()
