@@ -133,3 +133,10 @@ def test_a_breaking_change_is_refused_until_its_major_version_is_new(shown: dict
     assert re.search(r"2\.0\.0", changed)
     assert "deprecated" in block(shown, "ending.odcs.yaml")
     assert "CREATE TABLE marriages" in block(shown, "--format ddl")
+
+
+def test_the_portal_developer_reads_a_dataset_follows_it_and_takes_it_in_bulk(shown: dict[str, str]) -> None:
+    assert '"withheld"' in block(shown, "records/query")
+    followed = block(shown, "mirror.py")
+    assert "the same: True" in followed
+    assert re.search(r"^receipt: \S+", followed, re.MULTILINE | re.IGNORECASE)
