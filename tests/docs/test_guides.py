@@ -12,7 +12,7 @@ from warm_hub import WarmHub
 
 ROOT = Path(__file__).parents[2]
 GUIDES = ROOT / "docs" / "guides"
-ORDER = ("data-engineer", "department", "portal-developer", "push", "versions")
+ORDER = ("data-engineer", "department", "portal-developer", "push", "data-office", "versions")
 PORT = "18479"
 
 
@@ -140,3 +140,10 @@ def test_the_portal_developer_reads_a_dataset_follows_it_and_takes_it_in_bulk(sh
     followed = block(shown, "mirror.py")
     assert "the same: True" in followed
     assert re.search(r"^receipt: \S+", followed, re.MULTILINE | re.IGNORECASE)
+
+
+def test_the_data_office_compares_sources_and_keeps_accounts(shown: dict[str, str]) -> None:
+    assert "residents" in block(shown, "hub authority check")
+    listed = block(shown, "hub account disable wang.fang").rpartition("accounts")[2]
+    assert re.search(r"wang\.fang.*approver", listed)
+    assert "editor" not in listed
