@@ -32,7 +32,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 
 def audited(hub: Hub) -> list[tuple[str, str]]:
-    entries = [read(link.body) for link in audit_store.links(hub.audit)]
+    entries = [read(link.body) for link in sorted(audit_store.links(hub.audit), key=lambda link: link.at)]
     return [(e["purpose"], e["result"].partition(",")[0]) for e in entries if e["kind"] == "entry"]
 
 
