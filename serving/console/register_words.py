@@ -163,7 +163,8 @@ REGISTER = {
     "register_did_returned": Words("退回", "returned"),
     "done_register_submitted": Words("已提交，审核结果会显示在这里。", "Sent. What comes of it is shown here."),
     "done_register_pulled": Words(
-        "已请求归集，稍后刷新本页查看结果。", "Asked for. Look at this page again in a moment."
+        "已请求归集，稍后刷新本页；调度服务未接通时，按更新周期进行。",
+        "Asked for: look at this page again in a moment. If the scheduler cannot be reached, the pull comes by its cycle.",
     ),
     "done_register_discarded": Words("已放弃，上传的文件已删除。", "Discarded; its file is deleted."),
     # what went wrong, by the kind of error
