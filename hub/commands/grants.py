@@ -34,6 +34,7 @@ def grant_add(
     form: Annotated[str, typer.Option(help="the form; or --dataset")] = "",
     dataset: Annotated[str, typer.Option(help="the dataset; or --form")] = "",
     field: Annotated[list[str] | None, typer.Option(help="a field it may see (again for more); none: all")] = None,
+    rows: Annotated[str, typer.Option(help="conditions that a dataset's rows must meet, as JSON; none: all rows")] = "",
     days: Annotated[int | None, typer.Option(min=1, help="how many days it holds; none: until revoked")] = None,
     quota: Annotated[int | None, typer.Option(min=1, help="answers a day; none: no limit")] = None,
     legal: Legal = "",
@@ -43,9 +44,11 @@ def grant_add(
     it = hub()
     if bool(form) == bool(dataset):
         raise Invalid("a grant is for a form or for a dataset", todo="give --form or --dataset")
+    kind: grants.Kind = "form" if form else "dataset"
+    row_filter = offer(it).asked(kind, form or dataset, field or (), rows).row_filter if rows else ""
     given = new_grant(
-        it, client, "form" if form else "dataset", form or dataset, purpose, basis, legal=legal, days=days, quota=quota,
-        fields=frozenset(field) if field else None,
+        it, client, kind, form or dataset, purpose, basis, legal=legal, days=days, quota=quota,
+        fields=frozenset(field) if field else None, row_filter=row_filter,
     )  # fmt: skip
     output(as_json).record(_shown(grants.allow(it.ledger, given, it.clock())))
 
@@ -101,17 +104,19 @@ def add_to(app: typer.Typer) -> None:
 
 def new_grant(
     it: Hub, client: str, kind: grants.Kind, name: str, purpose: str, basis: Basis, *, legal: str,
-    days: int | None = None, quota: int | None = None, fields: frozenset[str] | None = None,
+    days: int | None = None, quota: int | None = None, fields: frozenset[str] | None = None, row_filter: str = "",
 ) -> Grant:  # fmt: skip
     """A grant that begins now."""
     now = it.clock()
     ends = now + timedelta(days=days) if days else None
-    return Grant(f"g{secrets.token_hex(6)}", client, kind, name, purpose, basis, now, ends, fields, quota, legal=legal)
+    id_ = f"g{secrets.token_hex(6)}"
+    return Grant(id_, client, kind, name, purpose, basis, now, ends, fields, quota, row_filter=row_filter, legal=legal)
 
 
 def _shown(grant: Grant) -> dict[str, object]:
     return {
         "grant": grant.id, "client": grant.client, "for": f"{grant.kind} {grant.name}", "purpose": grant.purpose, "basis": grant.basis,
-        "fields": sorted(grant.fields) if grant.fields is not None else "all", "until": f"{grant.ends:%Y-%m-%d}" if grant.ends else None,
+        "fields": sorted(grant.fields) if grant.fields is not None else "all", "rows": grant.row_filter or "all",
+        "until": f"{grant.ends:%Y-%m-%d}" if grant.ends else None,
         "quota": grant.quota, "legal": grant.legal or None,
     }  # fmt: skip

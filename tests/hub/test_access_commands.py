@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from city_bench import hub_at
+from city_bench import CITY, hub_at
 from joserfc.jwk import KeySet, OKPKey
 
 from access.audit import Entry
@@ -112,6 +112,16 @@ def test_a_grant_is_given_listed_and_revoked_with_its_reason(hub: Run) -> None:
     assert hub("grant", "revoke", given["grant"], "--why", "again")[0] == 3
     assert hub(*words, "--form", "renewal")[0] == 3
     assert hub("grant", "add", "nobody", "--purpose", "x", "--basis", "open", "--form", "f")[0] == 3
+
+
+def test_a_grant_of_some_rows_keeps_conditions_that_fit_the_contract(hub: Run) -> None:
+    hub("client", "add", "portal", "--form", "renewal")
+    hub("contract", "apply", str(CITY / "contracts" / "residents.odcs.yaml"))
+    words = ("grant", "add", "portal", "--purpose", "statistics", "--basis", "duty", "--dataset", "residents", "--rows")
+    rows = [{"column": "hukou_region", "op": "prefix", "value": "3101"}]
+    assert json.loads(hub(*words, json.dumps(rows), "--json")["rows"]) == rows
+    code, complaint = hub(*words, '[{"column": "shoe_size", "op": "eq", "value": "42"}]')
+    assert (code, "row_filter[0].column names no column" in complaint) == (3, True)
 
 
 def test_a_provider_is_shown_its_salt_which_is_the_same_each_time_and_kept_nowhere(
