@@ -143,3 +143,11 @@ def test_the_glossary_explains_each_term_once() -> None:
     assert terms == sorted(terms, key=str.lower)
     assert len({*terms}) == len(terms)
     assert all(len(row) == 3 and all(row) for row in rows)
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_every_page_is_one_click_from_the_readme(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    pages = [p for folder in ("guides", "reference", "runbooks") for p in sorted((ROOT / "docs" / folder).glob("*.md"))]
+    assert len(pages) > 30
+    assert [p.name for p in pages if f"({p.relative_to(ROOT).as_posix()})" not in text] == []
