@@ -175,7 +175,17 @@ def test_suites_are_listed_and_a_suite_can_be_taken_elsewhere(run: Any) -> None:
 
 
 def test_the_newest_results_are_great_expectations_own(run: Any, made: City) -> None:
-    made.pull("residents", full=True)  # what other tests left to read is little, and without a fault
+    file = made.drop / "police" / "police.db"
+    good = file.read_bytes()
+    with police(made) as db:  # faults of its own: other tests' next day mends the planted ones
+        db.execute(
+            "UPDATE 人口基本信息 SET 公民身份号码 = substr(公民身份号码, 1, 17) || iif(substr(公民身份号码, 18) = '0', '1', '0') "
+            "WHERE rowid IN (SELECT rowid FROM 人口基本信息 WHERE length(公民身份号码) = 18 LIMIT 5)"
+        )
+    try:
+        made.pull("residents", full=True)
+    finally:
+        file.write_bytes(good)
     found = json.loads(run("quality", "results", "residents", "--json"))
     by_rule = {one["expectation_config"]["meta"]["rule"]: one for one in found["results"]}
     assert by_rule["citizen_id.checksum"]["result"]["unexpected_count"] > 0
