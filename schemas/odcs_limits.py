@@ -10,10 +10,11 @@ from typing import Any
 from schemas.errors import Problem
 
 _OPTIONS = {
-    "exclusiveMinimum": ("bounds are inclusive here", "minimum: 1"),
-    "exclusiveMaximum": ("bounds are inclusive here", "maximum: 99"),
+    "exclusiveMinimum": ("bounds are inclusive here", "minimum: the least value that is right"),
+    "exclusiveMaximum": ("bounds are inclusive here", "maximum: the greatest value that is right"),
     "multipleOf": ("steps are not judged", 'a rule: {check: sql, predicate: "n % 5 = 0"}'),
 }
+_MOMENTS, _ISO = ("date", "timestamp"), "yyyy-mm-dd"
 _RULES = {
     "mustBeBetween": (
         "one operator with one bound is wanted",
@@ -41,9 +42,16 @@ def _column(node: dict[str, Any], path: str) -> Iterator[Problem]:
             f"a {meant} is computed, no column of the source",
             "leave it to who reads the dataset",
         )
+    options = node.get("logicalTypeOptions") or {}
     for name, (wrong, right) in _OPTIONS.items():
-        if name in (node.get("logicalTypeOptions") or {}):
+        if name in options:
             yield Problem(f"{path}.logicalTypeOptions.{name}", wrong, right)
+    if node.get("logicalType") in _MOMENTS and str(options.get("format") or _ISO)[:10].lower() != _ISO:
+        yield Problem(
+            f"{path}.logicalTypeOptions.format",
+            f"{options['format']!r}: a {node['logicalType']} is ISO 8601 here; how the source writes it is said apart",
+            'customProperties: [{property: sourceFormat, value: "%d.%m.%Y", vendor: cityhub}]',
+        )
     yield from _rules(node, path)
 
 

@@ -197,7 +197,7 @@ CONSOLE = {
     "held_by": Words("掌握该数据的资源", "Held by"),
     "held_by_none": Words("尚无部门提供", "no department yet"),
     "no_source": Words("未确认", "none"),
-    "datasets_count": Words("{count} 个数据集", "{count} datasets"),
+    "datasets_count": Words("{count} 个数据集", "datasets: {count}"),
     "datasets_none": Words("没有数据集", "no dataset"),
     # a review
     "review_title": Words("登记审核", "Review"),
@@ -234,7 +234,7 @@ CONSOLE = {
     ),
     "audit_found": Words("{count} 条记录（至多 200 条，由新到旧）", "{count} entries (at most 200, the newest first)"),
     "audit_chains": Words("审计链", "The chains"),
-    "audit_chains_lead": Words("共 {chains} 条链，{entries} 条记录。", "{chains} chains, {entries} entries."),
+    "audit_chains_lead": Words("共 {chains} 条链，{entries} 条记录。", "Chains: {chains}. Entries: {entries}."),
     "audit_verify": Words("立即校验全部记录", "Verify everything now"),
     "audit_whole": Words(
         "{chains} 条链、{entries} 条记录完整，未被改动。",

@@ -117,6 +117,10 @@ REFUSED: dict[str, tuple[Edit, str]] = {
     "a measure": (column(semanticType="measure", transformLogic="sum(x)"), "is computed"),
     "exclusive bounds": (column(logicalTypeOptions={"exclusiveMinimum": 0}), "bounds are inclusive"),
     "a rule between two bounds": (rule(metric="rowCount", mustBeBetween=[1, 2]), "one operator with one bound"),
+    "another form of dates": (
+        column(logicalType="date", logicalTypeOptions={"format": "dd.MM.yyyy"}),
+        "ISO 8601 here",
+    ),
     "a rule in another unit": (rule(metric="nullValues", mustBeLessThan=5, unit="hectares"), "numbers of rows or percent"),
     "a rule as a whole query": (
         rule(type="sql", query="SELECT COUNT(*) FROM trees WHERE height < 0", mustBe=0),
