@@ -1,10 +1,12 @@
 """The guides' commands run as they stand on the pages, in the order a reader meets them, on a small city of their own."""
 
 import os
+import random
 import re
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 GUIDES = ROOT / "docs" / "guides"
 ORDER = ("data-engineer", "department", "portal-developer", "push", "data-office", "versions")
 PORT = "18479"
+pytestmark = pytest.mark.timeout(660)
 
 
 def commands(guide: str) -> list[str]:
@@ -24,9 +27,12 @@ def commands(guide: str) -> list[str]:
 
 
 def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+    """A free port that no outgoing connection is given in the minute until the guides use it."""
+    while True:
+        port = random.randrange(18_500, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return str(port)
 
 
 def script() -> str:
@@ -50,16 +56,9 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
     }
     with WarmHub(home / "bin"):
-        done = subprocess.run(
-            ["bash", "-c", script()],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=280,
-            check=False,
-        )
-    assert done.returncode == 0, f"{done.stdout[-1500:]}\n{done.stderr[-3000:]}"
+        command = ["timeout", "600", "bash", "-c", script()]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.returncode}: {done.stdout[-1500:]}\n{done.stderr[-3000:]}"
     parts = re.split(r"^=== (.+)$", done.stdout, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
