@@ -8,7 +8,6 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import isclose
@@ -19,7 +18,7 @@ import duckdb
 from quality import gx_parts
 from quality.gx_repairs import quietly_imported, repaired
 from quality.rule import Rule, Stage
-from quality.sieve import GIVEN, TABLES, Sifted
+from quality.sieve import TABLES
 from schemas.errors import JudgeFailed
 
 _COUNTS_ONLY = {"result_format": "BASIC", "partial_unexpected_count": 0}
@@ -46,12 +45,8 @@ class Judgement:
         return json.dumps(self.results.to_json_dict(), ensure_ascii=False, indent=1, default=str)
 
 
-def count(
-    con: duckdb.DuckDBPyConnection, dataset: str, rules: Sequence[Rule], fates: Future[Sifted] | None = None
-) -> Judgement:
-    """Every rule's expectation, validated; those of delivered rows at once, the others when the sieve has told the `fates` (None: it has).
-
-    A rule that refers to a dataset without rows is left out.
+def count(con: duckdb.DuckDBPyConnection, dataset: str, rules: Sequence[Rule]) -> Judgement:
+    """Every rule's expectation, validated.
 
     Raises:
         JudgeFailed: an expectation raised.
@@ -60,9 +55,6 @@ def count(
     results: list[Any] = []
     with repaired(), _source(con, dataset) as source:
         for stage in TABLES:
-            if stage not in GIVEN and fates is not None:
-                unknown = fates.result().unknown_references
-                rules = [r for r in rules if r.id not in unknown]
             if here := [r for r in rules if r.stage == stage]:
                 results += _validate(gx, source, f"{dataset}.{stage}", stage, here)
     by_id = {r.expectation_config.meta["rule"]: r for r in results}

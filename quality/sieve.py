@@ -31,8 +31,6 @@ from schemas.errors import ContractInvalid, Problem, SourceMissing
 
 View = Callable[[duckdb.DuckDBPyConnection, str], None]
 TABLES: dict[Stage, str] = {"row": "standard", "text": "respelt", "key": "contenders", "set": "candidates"}
-GIVEN: tuple[Stage, ...] = ("row", "text")
-"""The stages whose tables are there before the sieve is."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,7 @@ def sift(
     """
     it = _Sieve(con, contract, rules)
     con.execute("CREATE TABLE faults (_seq BIGINT, rule INTEGER)")
+    con.execute("CREATE VIEW respelt AS SELECT * FROM standard WHERE _raws IS NOT NULL")
     delivered_rows = it.count_rows()
     it.find_faults("row")
     it.find_faults("text")
