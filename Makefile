@@ -21,8 +21,8 @@ demo: ## the demo city on real Airflow; ONCE=1 ends by itself, SIZE=200000 makes
 	@$(MAKE) -s install
 	@$(BIN)/python -m examples.demo_city.demo --home $(HOME_DIR) --size $(SIZE) $(PORTS) $(if $(ONCE),--once)
 
-test: install ## every test, real servers included
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: install ## every test, real servers included; SEED=1 draws one order of them again
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(SEED),--randomly-seed=$(SEED))
 
 faults: install ## the long fault campaign, its figures at the end; SEEDS=20 kills per crash point and kind of source
 	FAULT_SEEDS=$(SEEDS) $(BIN)/python -m pytest -n 2 --dist load tests/faults

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from city_bench import City, city
+from city_bench import TOKEN, City, city
 
 HOME = Path(tempfile.mkdtemp(prefix="cityhub-airflow-"))
 os.environ |= {
@@ -22,10 +22,17 @@ os.environ |= {
 
 @pytest.fixture(scope="session")
 def airflow_city() -> Iterator[City]:
-    """A small city, not pulled yet, and an Airflow with a migrated database that sees its index."""
+    """A small city, not pulled yet, and an Airflow with a migrated database."""
     subprocess.run([Path(sys.executable).parent / "airflow", "db", "migrate"], check=True, capture_output=True)
-    with city(HOME / "hub", residents=300) as made, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HUB_HOME", str(made.hub.settings.home))
-        patch.setenv("HUB_DECLARATIONS", str(made.hub.settings.declared))
-        patch.setenv("DEMO_REST_TOKEN", "city-token")
+    with city(HOME / "hub", residents=300) as made:
         yield made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hub_of_the_tasks(airflow_city: City) -> Iterator[pytest.MonkeyPatch]:
+    """Tasks find the city's hub by the environment, as on a server; a module may name another hub."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HUB_HOME", str(airflow_city.hub.settings.home))
+        patch.setenv("HUB_DECLARATIONS", str(airflow_city.hub.settings.declared))
+        patch.setenv("DEMO_REST_TOKEN", TOKEN)
+        yield patch
