@@ -50,10 +50,7 @@ LABELS = {
     "held": "暂缓",
     "failed": "失败",
     "superseded": "被取代",
-    "dry": "试运行",
-    "claimed": "已认领",
     "landed": "已落地",
-    "judged": "已判定",
     "where": "位置",
     "system": "系统",
     "tables": "表",
@@ -195,8 +192,25 @@ LABELS = {
     "erased": "已删除",
     "still named in": "仍出现于",
 }
-_PHASES = frozenset({"published", "held", "failed", "superseded", "dry", "claimed", "landed", "judged"})
-_OUTCOMES = frozenset({"accepted", "wrong", "superseded", "held", "unknown"})
+VALUES = {
+    "phase": {
+        "claimed": "已认领", "landed": "已落地", "judged": "已判定", "published": "已发布",
+        "held": "暂缓", "failed": "失败", "superseded": "被取代", "dry": "试运行",
+        "reconciled": "已核对",
+    },
+    "outcome": {"accepted": "已接收", "wrong": "仍有问题", "superseded": "被取代", "held": "暂缓", "unknown": "无此编号"},
+    "state": {
+        "requested": "待审批", "approved": "一审通过", "granted": "已授权", "refused": "不予共享", "withdrawn": "已撤回",
+        "revoked": "已撤销", "ended": "已到期",
+        "opened": "已提出", "accepted": "已受理", "corrected": "已更正", "rejected": "不予更正", "closed": "已办结",
+        "draft": "草稿", "in review": "审核中", "returned": "已退回", "published": "已发布",
+    },
+    "deed": {
+        "requested": "提出", "approved": "批准", "granted": "授权", "refused": "不予共享",
+        "extended": "延期", "withdrawn": "撤回", "revoked": "撤销",
+    },
+}  # fmt: skip
+"""The hub's own words that stand as values, by the label of their column."""
 
 
 def language(setting: str) -> str:
@@ -218,5 +232,4 @@ def label(name: str, tongue: str) -> str:
 
 def value(name: str, shown: str, tongue: str) -> str:
     """A value in the language of the reader, where it is one of the hub's own words."""
-    own = _PHASES if name == "phase" else _OUTCOMES if name == "outcome" else frozenset[str]()
-    return LABELS.get(shown, shown) if tongue == "zh" and shown in own else shown
+    return VALUES.get(name, {}).get(shown, shown) if tongue == "zh" else shown

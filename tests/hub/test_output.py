@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -16,6 +16,7 @@ from rich.console import Console
 from hub import cli, words
 from hub.commands.runs import COUNTED, _line, summary, told
 from hub.output import Output, complain
+from ledger import disputes, registrations, requests, reviews, runs
 from ledger.runs import Run
 from schemas.errors import Busy, ContractInvalid, Problem
 
@@ -99,6 +100,16 @@ def test_labels_are_in_the_readers_language_and_json_is_in_none(capsys: pytest.C
     Output(as_json=True, language="zh").record(summary(RUN))
     assert json.loads(capsys.readouterr().out)["phase"] == "published"
     assert set(_line(RUN)) <= set(words.LABELS)
+
+
+def test_the_hubs_own_words_have_chinese_as_values_and_other_values_stay() -> None:
+    states = (requests.State, disputes.State, registrations.State, reviews.State)
+    assert set(words.VALUES["state"]) == {"revoked", "ended"}.union(*map(get_args, states))
+    assert set(words.VALUES["deed"]) == {*get_args(requests.Deed), "revoked"}
+    assert set(words.VALUES["phase"]) == {"claimed", "landed", "judged", *runs.ENDED}
+    shown = [words.value("state", "granted", tongue) for tongue in ("zh", "en")]
+    assert shown == ["已授权", "granted"]
+    assert words.value("name", "granted", "zh") == "granted"
 
 
 @pytest.mark.parametrize(
