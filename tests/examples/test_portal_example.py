@@ -2,20 +2,17 @@
 
 import json
 import os
-import socket
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import servers
-import uvicorn
+from browsing import browsers, served
 from city_bench import CITY
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from access.keys import checked
 from examples.portal import backend
@@ -32,23 +29,6 @@ from prefill.personas import PERSON, identifier
 FORMS = {"hk_macao_permit_renewal": "permit-renewal", "food_licence_renewal": "licence-renewal", "person": "look"}
 FORM = "hk_macao_permit_renewal"
 STATES = ("fresh", "stale", "expired", "unavailable", "withheld", "not_held", "conflicting")
-
-
-@contextmanager
-def served(app: Any) -> Iterator[str]:
-    """The application on a port of its own."""
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started and time.monotonic() < deadline:
-        threading.Event().wait(0.02)
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
-    listening.close()
 
 
 class Sandbox:
@@ -182,10 +162,8 @@ def portal(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
+    with browsers(chromium) as opened:
+        yield opened
 
 
 def look(page: Page, name: str) -> None:

@@ -1,22 +1,21 @@
 """A hub without data, and its command line in this process."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from city_bench import CITY
+from command_line import Run
 
 from hub import cli
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs `hub WORDS…` on a home of its own: exit code, standard output, standard error."""
+    """Runs `hub WORDS…` on a home of its own, `tmp_path / "home"`: exit code, standard output, standard error."""
     monkeypatch.setenv("HUB_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HUB_DECLARATIONS", str(CITY))
+    monkeypatch.setenv("LC_ALL", "C")  # English, unless a test says otherwise
 
     def words(*given: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["hub", *given])

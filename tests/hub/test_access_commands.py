@@ -2,13 +2,13 @@
 
 import json
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from city_bench import CITY, hub_at
+from command_line import Run
 from joserfc.jwk import KeySet, OKPKey
 
 from access.audit import Entry
@@ -21,7 +21,6 @@ from ledger import budgets, credentials
 from ledger.budgets import MARGIN, Limits
 from schemas.errors import TooMany, Unauthenticated
 
-Run = Callable[..., Any]
 ID = "440308199901101512"
 KEY = OKPKey.generate_key("Ed25519", {"kid": "k1"})
 

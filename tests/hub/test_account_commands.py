@@ -3,16 +3,15 @@
 import io
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from command_line import Run
 
 from access.passwords import secret_matches
 from hub.core import Hub
 from ledger import accounts as store
 
-Run = Callable[..., tuple[int, str, str]]
 POLICE = "11440300MB2C90001A"
 WORDS = "four plain words suffice"
 

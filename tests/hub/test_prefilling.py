@@ -1,12 +1,12 @@
 """Prefill as the hub composes it: when a source is asked next, states that are watched, names for clients, form commands."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from city_bench import CITY
+from command_line import Run
 
 from hub import registry, web  # noqa: F401 - every table is known before the first database is opened
 from hub.answers import LOOK, STALE, Watched, handle, next_pull
@@ -16,7 +16,6 @@ from ledger import contracts
 from prefill.sources import SourceState
 from schemas.errors import Retry
 
-Run = Callable[..., tuple[int, str, str]]
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 
 

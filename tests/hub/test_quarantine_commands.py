@@ -1,18 +1,17 @@
 """hub quarantine …: counts for everybody in the office, values for the owner alone, files out and in, and no value anywhere else."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import openpyxl
 import pytest
+from command_line import Run
 from modes_bench import Bench, sieve_alone
 
 from access.audit import read
 from hub.core import Hub
 from ledger import audit as audit_store
 
-Run = Callable[..., tuple[int, str, str]]
 CODE = "11310000002420886W"
 CANARY = "金丝雀"
 DAY = "2026-03-01 08:00:00"

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from command_line import Run
 from requests_bench import CIVIL, MARKET, bench
 
 

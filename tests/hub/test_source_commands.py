@@ -2,20 +2,18 @@
 
 import json
 import sqlite3
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from command_line import Run
 from http_servers import http_server
 
-from hub import cli
 from schemas import odcs
 
-Run = Callable[..., tuple[int, str, str]]
 NAMES = ["证件号", "姓名", "金额"]
 ROWS = [
     [number, name, f"{amount}.50"]
@@ -27,24 +25,6 @@ ROWS = [
     )
 ]
 OBJECTS = [dict(zip(NAMES, row, strict=True)) for row in ROWS]
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setenv("HUB_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("HUB_LANGUAGE", "en")
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hub", *words])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        shown = capsys.readouterr()
-        return code, shown.out, shown.err
-
-    return run
 
 
 @pytest.fixture(params=["csv", "gb18030", "xlsx", "jsonl", "json", "parquet", "sqlite", "rest"])
@@ -86,60 +66,60 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[str]
                 yield [f"http://127.0.0.1:{port}/v1/roster"]
 
 
-def test_a_contract_is_drafted_from_every_kind_of_source(hub: Run, source: list[str], tmp_path: Path) -> None:
-    code, text, err = hub("source", "draft", *source, "--dataset", "roster")
+def test_a_contract_is_drafted_from_every_kind_of_source(run: Run, source: list[str], tmp_path: Path) -> None:
+    code, text, err = run("source", "draft", *source, "--dataset", "roster")
     assert (code, err) == (0, "")
     contract = odcs.load(tmp_path / "roster.odcs.yaml", text)
     assert [(c.source, c.element) for c in contract.columns][:2] == [("证件号", "DE01001"), ("姓名", "DE01002")]
     assert not any(row[0] in text for row in ROWS)
 
 
-def test_a_drafted_contract_reads_what_it_was_drafted_from(hub: Run, source: list[str], tmp_path: Path) -> None:
+def test_a_drafted_contract_reads_what_it_was_drafted_from(run: Run, source: list[str], tmp_path: Path) -> None:
     drop, file = tmp_path / "home" / "drop", tmp_path / "roster.odcs.yaml"
     drop.mkdir(parents=True, exist_ok=True)
     if Path(source[0]).is_file():
         Path(source[0]).rename(drop / Path(source[0]).name)
         source = [str(drop / Path(source[0]).name)]
-    file.write_text(hub("source", "draft", *source, "--dataset", "roster")[1], encoding="utf-8")
-    assert hub("contract", "apply", str(file))[0] == 0
-    code, out, _ = hub("source", "sample", "roster", "-n", "30", "--unmask", "--json")
+    file.write_text(run("source", "draft", *source, "--dataset", "roster")[1], encoding="utf-8")
+    assert run("contract", "apply", str(file))[0] == 0
+    code, out, _ = run("source", "sample", "roster", "-n", "30", "--unmask", "--json")
     assert code == 0
     assert [[row[name] for name in NAMES] for row in json.loads(out)] == ROWS
 
 
-def test_a_sample_is_masked_unless_somebody_asks_otherwise(hub: Run, source: list[str]) -> None:
-    code, masked, _ = hub("source", "sample", *source, "-n", "3", "--json")
+def test_a_sample_is_masked_unless_somebody_asks_otherwise(run: Run, source: list[str]) -> None:
+    code, masked, _ = run("source", "sample", *source, "-n", "3", "--json")
     assert code == 0
     assert json.loads(masked)[0]["证件号"] == "110101********4610"
     assert not any(row[0] in masked or row[1] in masked for row in ROWS)
-    _, plain, _ = hub("source", "sample", *source, "-n", "3", "--unmask", "--json")
+    _, plain, _ = run("source", "sample", *source, "-n", "3", "--unmask", "--json")
     assert [list(row.values()) for row in json.loads(plain)] == ROWS[:3]
 
 
-def test_a_probe_tells_what_is_there_and_how_much(hub: Run, source: list[str]) -> None:
-    code, out, _ = hub("source", "probe", *source, "--json")
+def test_a_probe_tells_what_is_there_and_how_much(run: Run, source: list[str]) -> None:
+    code, out, _ = run("source", "probe", *source, "--json")
     assert code == 0
     found = json.loads(out)
     assert len(found["tables"]) == 1
     rows = found["tables"][0]["rows"]
     assert rows is None or abs(rows["count"] - 30) <= 1
-    assert hub("source", "probe", *source)[1].startswith("where ")
+    assert run("source", "probe", *source)[1].startswith("where ")
 
 
-def test_what_is_no_source_is_refused_with_what_would_be_one(hub: Run) -> None:
-    code, out, err = hub("source", "probe", "nowhere.zip")
+def test_what_is_no_source_is_refused_with_what_would_be_one(run: Run) -> None:
+    code, out, err = run("source", "probe", "nowhere.zip")
     assert (code, out) == (3, "")
     assert "postgresql://" in err
-    code, _, err = hub("source", "draft", "mysql://reader:hunter2@db/x", "--json")
+    code, _, err = run("source", "draft", "mysql://reader:hunter2@db/x", "--json")
     assert code == 3
     assert "hunter2" not in err
     assert json.loads(err)["title"] == "invalid"
 
 
-def test_an_option_of_the_connector_stands_in_the_draft(hub: Run, tmp_path: Path) -> None:
+def test_an_option_of_the_connector_stands_in_the_draft(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "x.csv"
     file.write_text("编号;说明\n1;a,b\n2;c\n", encoding="utf-8")
-    text = hub("source", "draft", str(file), "-o", "delimiter=;")[1]
+    text = run("source", "draft", str(file), "-o", "delimiter=;")[1]
     contract = odcs.load(tmp_path / "x.odcs.yaml", text)
     assert contract.source.options == {"delimiter": ";"}
     assert [c.source for c in contract.columns] == ["编号", "说明"]

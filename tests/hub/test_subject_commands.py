@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from city_bench import CITY, City, city, hub_at
+from command_line import Run
 
 from hub import subject_desk, subject_files
 from schemas.errors import Invalid, NotFound
 from schemas.identifiers import citizen_check
 
-Run = Callable[..., tuple[int, str, str]]
 NEW = (head := "44030819910101001") + citizen_check(head)
 
 

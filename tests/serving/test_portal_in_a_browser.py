@@ -1,13 +1,10 @@
 """A real browser walks the demonstration portal by keyboard, in both languages, on a desk and on a phone."""
 
-import socket
-import threading
-import time
 from collections.abc import Iterator
 
 import pytest
-import uvicorn
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
+from browsing import browsers, fits, served
+from playwright.sync_api import Browser, ConsoleMessage, Response, expect
 from serving_city import ID, City
 
 pytestmark = pytest.mark.needs_chromium
@@ -16,32 +13,14 @@ pytestmark = pytest.mark.needs_chromium
 @pytest.fixture
 def address(city: City) -> Iterator[str]:
     """The application served on a port of its own."""
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(city.app, log_level="error", lifespan="off", ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started and time.monotonic() < deadline:
-        threading.Event().wait(0.02)
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
-    listening.close()
+    with served(city.app) as at:
+        yield at
 
 
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield browser
-        browser.close()
-
-
-def fits(page: Page) -> bool:
-    """Whether nothing is wider than the window."""
-    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+    with browsers(chromium) as opened:
+        yield opened
 
 
 def test_a_visitor_finds_a_resource_and_fills_a_form_in(address: str, browser: Browser) -> None:

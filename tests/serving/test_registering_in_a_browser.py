@@ -2,9 +2,6 @@
 
 import io
 import os
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +10,10 @@ from urllib.parse import urlsplit
 import openpyxl
 import pytest
 import servers
-import uvicorn
 import yaml
+from browsing import browsers, served
 from city_bench import CITY
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from access import accounts
 from access.actors import Role
@@ -64,28 +61,14 @@ def hub(tmp_path: Path) -> Hub:
 
 @pytest.fixture
 def address(hub: Hub) -> Iterator[str]:
-    app = application(hub)
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    deadline = time.monotonic() + 60
-    while not server.started and time.monotonic() < deadline:
-        threading.Event().wait(0.02)
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
-    listening.close()
+    with served(application(hub)) as at:
+        yield at
 
 
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield browser
-        browser.close()
+    with browsers(chromium) as opened:
+        yield opened
 
 
 @pytest.fixture

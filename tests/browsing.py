@@ -34,15 +34,17 @@ def bound() -> tuple[socket.socket, str]:
 
 
 @contextmanager
-def served(app: Any, listening: socket.socket) -> Iterator[None]:
+def served(app: Any, listening: socket.socket | None = None) -> Iterator[str]:
+    """The application on the socket that is given, or on a port of its own; its address."""
+    listening = listening or bound()[0]
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not server.started and time.monotonic() < deadline:
         threading.Event().wait(0.02)
     try:
-        yield
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(20)
