@@ -75,7 +75,9 @@ def answer(line: socket.socket) -> int:
     size, streams, _, _ = socket.recv_fds(line, 4, 3)
     body = b""
     while len(body) < int.from_bytes(size, "big"):
-        body += line.recv(1 << 20)
+        more = line.recv(1 << 20)
+        assert more, "the caller was killed in the middle of its call"
+        body += more
     child = os.fork()
     if child == 0:
         arguments, environment, folder = json.loads(body)

@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -55,11 +56,19 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "PATH": os.pathsep.join((str(home / "bin"), str(Path(sys.executable).parent), os.environ["PATH"])),
         "PYTHONPATH": str(ROOT),
     }
-    with WarmHub(home / "bin"):
-        command = ["timeout", "600", "bash", "-c", script()]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{done.returncode}: {done.stdout[-1500:]}\n{done.stderr[-3000:]}"
-    parts = re.split(r"^=== (.+)$", done.stdout, flags=re.MULTILINE)[1:]
+    said, complaints = home / "said", home / "complaints"
+    with WarmHub(home / "bin"), said.open("w") as out, complaints.open("w") as err:
+        shell = subprocess.Popen(
+            ["bash", "-c", script()], cwd=ROOT, env=environment, stdout=out, stderr=err, start_new_session=True
+        )
+        code: int | str = "no end in 600 s"
+        with suppress(subprocess.TimeoutExpired):
+            code = shell.wait(600)
+        with suppress(ProcessLookupError):  # a server that a block left behind
+            os.killpg(shell.pid, signal.SIGKILL)
+    text = said.read_text(encoding="utf-8")
+    assert code == 0, f"{code}: {text[-1500:]}\n{complaints.read_text(encoding='utf-8')[-3000:]}"
+    parts = re.split(r"^=== (.+)$", text, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
