@@ -79,8 +79,8 @@ COMMANDS_HEAD = """\
 <!-- Written by docs/generate.py from hub/commands. Do not edit. -->
 
 `hub COMMAND --help` says the same. Every command takes `--json` unless said otherwise, and then shows the same facts for machines, errors
-too (see [errors](errors.md)). Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by a check. Labels are Chinese or English by
-`HUB_LANGUAGE` or the terminal's locale; JSON names never change.
+too (see [errors](errors.md)). Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by a check. Labels and errors are Chinese or English
+by `HUB_LANGUAGE` or the terminal's locale; JSON never changes.
 """
 
 

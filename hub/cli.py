@@ -4,12 +4,14 @@ Only the module of the command that was typed is imported: help is shown at once
 Exit codes: 0 done, 1 failed, 2 usage, 3 refused by a check. Errors go to standard error, with what to do next.
 """
 
+import os
 import sys
 from importlib import import_module
 
 import typer
 
 from hub.output import complain
+from hub.words import language
 from schemas.errors import HubError
 
 COMMANDS = {
@@ -88,5 +90,5 @@ def main() -> None:
     try:
         application(word)()
     except HubError as error:
-        complain(error, as_json="--json" in sys.argv)
+        complain(error, as_json="--json" in sys.argv, language=language(os.environ.get("HUB_LANGUAGE", "")))
         sys.exit(error.exit_code)

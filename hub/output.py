@@ -128,13 +128,14 @@ class Output:
         self.raw(json.dumps(value, ensure_ascii=False, indent=1, default=str))
 
 
-def complain(error: HubError, *, as_json: bool) -> None:
+def complain(error: HubError, *, as_json: bool, language: str = "en") -> None:
     """The error on standard error: a block that ends with what to do for people, a problem document for machines."""
     if as_json:
         sys.stderr.write(json.dumps(error.problem(), ensure_ascii=False) + "\n")
         return
-    first, *more = error.what.splitlines() or [error.code]
-    lines = [f"✗ {first}", *(f"  {line.strip()}" for line in more), *([f"  → {error.todo}"] if error.todo else [])]
+    what, todo = words.message(error.what, language), words.message(error.todo, language)
+    first, *more = what.splitlines() or [error.code]
+    lines = [f"✗ {first}", *(f"  {line.strip()}" for line in more), *([f"  → {todo}"] if todo else [])]
     sys.stderr.write("\n".join(lines) + "\n")
 
 

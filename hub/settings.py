@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     audit_url: str = Field("", repr=False, description="SQLAlchemy URL of the audit tables; default SQLite in HOME")
     timezone: str = Field("Asia/Shanghai", description="time zone of the city: what 'today' means")
     language: Literal["", "zh", "en"] = Field(
-        "", description="labels of the command line; default: the terminal's locale"
+        "", description="labels and errors of the command line; default: the terminal's locale"
     )
     lease_seconds: int = Field(120, ge=5, description="a run that is silent for longer loses its lease")
     department_pulls: int = Field(2, ge=1, description="how many pulls may ask one department's systems at once")

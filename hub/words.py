@@ -230,6 +230,17 @@ def label(name: str, tongue: str) -> str:
     return LABELS.get(name, name) if tongue == "zh" else name
 
 
+def message(text: str, tongue: str) -> str:
+    """What an error says in the language of the reader."""
+    if tongue != "zh":
+        return text
+    from schemas.messages import in_chinese  # read only where it is needed
+
+    return in_chinese(text)
+
+
 def value(name: str, shown: str, tongue: str) -> str:
     """A value in the language of the reader, where it is one of the hub's own words."""
+    if name == "reason":
+        return " → ".join(message(part, tongue) for part in shown.split(" → "))
     return VALUES.get(name, {}).get(shown, shown) if tongue == "zh" else shown

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from catalog import guide
 from catalog.columns import FACETS
 from ledger.accounts import Account
+from schemas.messages import in_chinese
 from serving.console import door
 from serving.services import services_of
 from serving.words import WORDS
@@ -69,6 +70,7 @@ def _page(
         return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}" if moment else "—"
 
     spoken = {"known_words": WORDS, "t": words, "lang": lang, "link": link, "here": here, "when": when, "guide": guide}
+    spoken["told"] = in_chinese if lang == "zh" else str
     place = {"path": request.url.path, "portal": services.portal is not None}
     done = request.query_params.get("done", "")
     signed_in = {

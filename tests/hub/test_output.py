@@ -18,7 +18,7 @@ from hub.commands.runs import COUNTED, _line, summary, told
 from hub.output import Output, complain
 from ledger import disputes, registrations, requests, reviews, runs
 from ledger.runs import Run
-from schemas.errors import Busy, ContractInvalid, Problem
+from schemas.errors import Busy, ContractInvalid, NotFound, Problem
 
 LOADED = """
 import json, sys
@@ -138,6 +138,22 @@ def test_an_error_is_one_block_that_ends_with_what_to_do(capsys: pytest.CaptureF
     assert capsys.readouterr().err == "✗ id: is missing — right: id: x\n  name: is missing\n"
 
 
+def test_an_error_is_told_in_the_readers_language_and_to_machines_in_english(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    unknown = NotFound("there is no client benefits", todo="hub client list")
+    complain(unknown, as_json=False, language="zh")
+    assert capsys.readouterr().err == "✗ 没有调用方 benefits\n  → hub client list\n"
+    complain(unknown, as_json=True, language="zh")
+    assert json.loads(capsys.readouterr().err)["detail"] == "there is no client benefits"
+
+
+def test_why_a_run_failed_is_told_in_the_readers_language() -> None:
+    reason = "people: no space is left for what the hub writes → free space, then: hub pull people"
+    assert words.value("reason", reason, "zh") == "people：没有空间可供中枢写入 → 请释放空间，然后执行：hub pull people"
+    assert words.value("reason", reason, "en") == reason
+
+
 def test_progress_is_silent_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
     for out in (Output(), Output(as_json=True)):
         with out.progress("people") as advance:
@@ -170,7 +186,10 @@ def test_the_list_of_commands_says_of_each_what_its_module_says() -> None:
 @pytest.mark.parametrize(
     ("words", "unwanted"),
     [
-        (["--help"], {"sqlalchemy", "pyarrow", "duckdb", "pydantic", "httpx", "pandas", "hub.pipeline"}),
+        (
+            ["--help"],
+            {"schemas.messages", "sqlalchemy", "pyarrow", "duckdb", "pydantic", "httpx", "pandas", "hub.pipeline"},
+        ),
         (["runs", "list"], {"pyarrow", "duckdb", "httpx", "pandas", "connectors", "hub.pipeline"}),
         (["contract", "list"], {"pyarrow", "duckdb", "httpx", "pandas", "connectors", "hub.pipeline"}),
         (

@@ -187,8 +187,13 @@ def test_a_resource_without_a_load_says_so(city: City) -> None:
 
 
 def test_an_unknown_resource_is_a_page_in_the_readers_language(city: City) -> None:
-    for lang, words in (("zh", "没有找到"), ("en", "Not found")):
+    told = {
+        "zh": ("没有找到", "目录中没有这项资源 → 请在目录中搜索"),
+        "en": ("Not found", "there is no such resource in the catalog → search the catalog"),
+    }
+    for lang, (words, why) in told.items():
         answer = city.http.get(f"/catalog/nothing?lang={lang}")
+        assert why in answer.text
         assert (answer.status_code, words in answer.text, answer.headers["content-type"]) == (
             404,
             True,
