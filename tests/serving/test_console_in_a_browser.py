@@ -129,7 +129,9 @@ def test_an_approver_refuses_with_a_reason_alone_and_approves(people: ConsoleCit
         asked = [r for r in request_store.listed(people.city.hub.ledger) if r.client == "housing"]
         me.opens(f"/requests/{asked[0].id}?lang=zh")
         me.page.locator("button[value=refuse]").click()
-        expect(me.page.locator("#refusal")).to_contain_text("未能完成： 答复不予共享须说明理由 → 请写明理由，供日后查阅")
+        expect(me.page.locator("#refusal")).to_contain_text(
+            "未能完成： 答复不予共享须说明理由 → 请写明理由，供日后查阅"
+        )
         me.looks()
         me.page.locator("#reason").fill("用途与职责不符")
         me.page.locator("button[value=refuse]").click()
