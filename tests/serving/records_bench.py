@@ -70,7 +70,7 @@ class Bench:
         services = web.services(hub)
         return Bench(hub, services, Http(web.create_app(services)), clock, contract)
 
-    def publish(self, rows: Sequence[Row]) -> int:
+    def publish(self, rows: Sequence[Row] | pa.Table) -> int:
         """A load that makes current these rows; its number."""
         contract, history = self.contract, History(self.hub.lake, self.contract.dataset)
         load = history.number + 1
@@ -78,7 +78,8 @@ class Bench:
         schema = pa.schema([f for f in arrow_schema(contract.columns) if not f.name.startswith("_")])
         with duckdb.connect() as con:
             con.execute("SET TimeZone = 'UTC'")
-            con.register("given", pa.Table.from_pylist([dict(row) for row in rows], schema))
+            given = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist([dict(row) for row in rows], schema)
+            con.register("given", given)
             con.execute("CREATE TABLE wanted AS SELECT *, (hash(given) // 4)::BIGINT AS _hash FROM given")
             run = f"run{load}-{next(self._serial)}"
             found = changes.restate(con, self.hub.lake, contract, load=load, run=run, first_seq=load << 32)

@@ -1,9 +1,11 @@
 """Exports: the rows that are seen, in three forms, with a receipt before the first byte; safe in a spreadsheet; broken off by a revocation."""
 
 import base64
+import gc
 import hashlib
 import io
 import json
+import secrets
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,42 @@ def rows(answer: Response, form: str) -> list[dict[str, Any]]:
     assert answer.status_code == 200, answer.text
     table: pa.Table = READERS[form](answer.content)
     return sorted(table.to_pylist(), key=lambda row: str(row["id"]))
+
+
+@pytest.mark.parametrize("form", [*READERS])
+def test_an_exports_memory_does_not_grow_with_the_dataset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: exports.Form
+) -> None:
+    monkeypatch.setattr(exports, "MEMORY_MB", 64)
+    bench = Bench.at(tmp_path)
+    bench.allow()
+    count = 600_000
+    texts = pa.array([secrets.token_hex(250) for _ in range(1000)]).take(pa.array([n % 1000 for n in range(count)]))
+    ids, floors = pa.array([f"h{n:07}" for n in range(count)]), pa.array(range(count), pa.int64())
+    blank = pa.nulls(count, pa.string())
+    bench.publish(
+        pa.table(
+            {"id": ids, "district": texts, "owner": blank, "floors": floors, "fee": blank.cast(pa.decimal128(12, 2))}
+        )
+    )
+    del texts, ids, floors, blank
+    reader: Any = bench.services.records.page.__self__  # type: ignore[attr-defined]
+    making = Exports(reader)
+    before = resident("VmRSS")
+    made = making.export(Wish("portal", "houses", PURPOSE, case=CASE), form)
+    sent = sum(len(piece) for piece in exports.pieces(made))
+    grown = resident("VmHWM") - before
+    assert (sent, made.receipt["rows"]) == (made.receipt["bytes"], count)
+    assert grown < 160 << 20, f"{grown >> 20} MiB for {sent >> 20} MiB of {form}"
+
+
+def resident(name: str) -> int:
+    """Resident memory of this process in bytes: `VmRSS`, from which the peak is counted anew, or `VmHWM`, its peak since."""
+    gc.collect()
+    if name == "VmRSS":
+        Path("/proc/self/clear_refs").write_text("5")
+    (line,) = [one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith(name)]
+    return int(line.split()[1]) << 10
 
 
 @pytest.mark.parametrize("form", [*READERS])
