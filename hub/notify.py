@@ -15,6 +15,7 @@ from ledger import incidents, loads
 from ledger.outbox import Message
 from schemas.contract import Contract
 from schemas.errors import HubError
+from schemas.messages import in_both
 
 TITLES = {
     "failed": ("取数失败", "pull failed"),
@@ -75,7 +76,7 @@ def find_late(hub: Hub, contracts: dict[str, Contract]) -> tuple[str, ...]:
 
 
 def _messages(hub: Hub, contract: Contract, kind: str, reason: str, todo: str) -> tuple[Message, ...]:
-    lines = (reason, f"下一步 next: {todo}" if todo else "")
+    lines = (in_both(reason), f"下一步 next: {in_both(todo)}" if todo else "")
     data = {"kind": kind, **({"reason": reason} if reason else {})}
     event = Event(f"dataset.{kind}", contract, TITLES[kind], lines, data)
     return events.messages(hub, event, [events.owner(hub, contract)])

@@ -78,11 +78,20 @@ def in_chinese(text: str) -> str:
     known = whole.get(text)
     if known is not None:
         return known or text
-    for template in templates:
-        values = template.held(text)
-        if values is not None:
+    for mark, template in templates:
+        if mark in text and (values := template.held(text)) is not None:
             return template.filled(values) if template.chinese else text
     return text
+
+
+def in_both(text: str) -> str:
+    """A message of the hub for readers of either language.
+
+    >>> in_both("there is no client benefits")
+    '没有调用方 benefits / there is no client benefits'
+    """
+    chinese = in_chinese(text)
+    return text if chinese == text or _BOTH.match(text) else f"{chinese} / {text}"
 
 
 def rows() -> dict[str, str]:
@@ -92,12 +101,12 @@ def rows() -> dict[str, str]:
 
 
 @cache
-def _catalogue() -> tuple[Mapping[str, str], tuple[Template, ...]]:
-    """The texts without places, and the templates, the most telling first; those without a letter keep the file's order."""
+def _catalogue() -> tuple[Mapping[str, str], tuple[tuple[str, Template], ...]]:
+    """The texts without places, and the templates by their longest piece: the most telling first, those without a letter in the file's order."""
     found = rows()
     whole = {english: chinese for english, chinese in found.items() if "{}" not in english}
     templates = [Template(tuple(e.split("{}")), chinese) for e, chinese in found.items() if "{}" in e]
-    return whole, tuple(sorted(templates, key=_weight, reverse=True))
+    return whole, tuple((max(t.pieces, key=len), t) for t in sorted(templates, key=_weight, reverse=True))
 
 
 def _weight(template: Template) -> tuple[int, int]:

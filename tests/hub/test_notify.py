@@ -87,8 +87,10 @@ def test_trouble_is_told_once_and_recovery_once(tmp_path: Path, webhook: Webhook
     fail(hub, "2")
     assert len(webhook.got) == 1
     assert webhook.got[0]["kind"] == "failed"
-    assert "people.csv" in webhook.got[0]["text"]
-    assert "下一步 next:" in webhook.got[0]["text"]
+    text = webhook.got[0]["text"]
+    assert "中没有文件 people.csv" in text
+    assert "no file people.csv in" in text
+    assert "下一步 next: 请在数据契约中更正路径，或索取该文件 / correct path in the contract" in text
     mend(hub, "3")
     mend(hub, "4")
     assert [m["kind"] for m in webhook.got] == ["failed", "recovered"]
