@@ -108,7 +108,7 @@ def test_an_editor_sees_the_department_takes_bad_rows_out_and_back_and_answers_a
         ticket = next(d for d in dispute_store.listed(people.city.hub.ledger) if d.state == "opened")
         me.opens(f"/my/disputes/{ticket.id}")
         me.page.locator("button[value=reject]").click()
-        me.says("a rejection wants a reason", "a rejection wants a reason")
+        me.says("答复异议不成立时须说明理由", "a rejection wants a reason")
         me.looks()
         me.page.locator("button[value=accept]").click()
         me.says("已受理", "Accepted.")
