@@ -8,6 +8,9 @@ import typer
 
 from hub.commands.common import hub
 
+_GRACE = 10
+"""Seconds that answers under way get to end when the server is told to stop."""
+
 
 def serve(
     port: Annotated[int, typer.Option(help="port on the loopback interface")] = 8000,
@@ -24,7 +27,7 @@ def serve(
     )  # between the requests' thread and the audit's: neither waits for the other's five milliseconds
     gc.collect()
     gc.freeze()  # what stays for good is not looked through again with every hundredth answer
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
+    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE)
 
 
 def add_to(app: typer.Typer) -> None:
