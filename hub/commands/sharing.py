@@ -8,8 +8,8 @@ import typer
 
 from hub.commands.common import hub
 
-_GRACE = 10
-"""Seconds that answers under way get to end when the server is told to stop."""
+_GRACE = 8
+"""Seconds that answers under way get to end when the server is told to stop; Docker waits for ten."""
 
 
 def serve(
