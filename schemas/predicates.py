@@ -19,6 +19,7 @@ from schemas.elements import ELEMENTS, Element, Reading
 from schemas.findings import FORMS, Finding
 from schemas.identifiers import (
     ALPHANUMERIC,
+    CITIZEN_CHECKS,
     CITIZEN_FORM,
     FIRST_BIRTH_YEAR,
     FOREIGN_15,
@@ -49,13 +50,14 @@ class ElementCheck:
 
 def of_string(column: Column, value: str, today: date) -> Iterator[ElementCheck]:
     """The checks of a string column over a SQL value."""
-    reading = reading_of(column)
+    reading, unformed = reading_of(column), value
     if reading == "citizen_id":
         formed = f"greatest({full_match(value, CITIZEN_FORM)}, {_old_card_form(value)})"
         yield _check(findings.malformed(reading), formed)
+        unformed = f"CASE WHEN {full_match(value, CITIZEN_FORM)} THEN NULL ELSE {value} END"
     elif reading in FORMS:
         yield _check(findings.malformed(reading), full_match(value, FORMS[reading][0]))
-    yield _check(findings.CONTROL, f"NOT regexp_matches({value}, {literal(CONTROL)})")
+    yield _check(findings.CONTROL, f"NOT regexp_matches({unformed}, {literal(CONTROL)})")
     match reading:
         case "citizen_id":
             yield from _citizen(value, today)
@@ -97,8 +99,9 @@ def _formed(form: str, value: str) -> str:
 
 def _citizen(value: str, today: date) -> Iterator[ElementCheck]:
     card, value = value, _formed(CITIZEN_FORM, value)
-    check = citizen_check(f"CAST(substr({value}, 1, 17) AS BIGINT)")
-    yield _both(findings.CHECKSUM, f"{check} = substr({value}, 18, 1)", _old_card(card, _foreign_check))
+    place = citizen_check(f"CAST(substr({value}, 1, 17) AS BIGINT)")
+    right = f"instr('{CITIZEN_CHECKS}', substr({value}, 18, 1)) = {place}"
+    yield _both(findings.CHECKSUM, right, _old_card(card, _foreign_check))
     born = f"try_strptime(substr({value}, 7, 8), '%Y%m%d')"
     exists = f"coalesce({born} >= TIMESTAMP '{FIRST_BIRTH_YEAR}-01-01', false) = ({value} IS NOT NULL)"
     yield _both(findings.BIRTH, exists, _old_card(card, _foreign_birth))

@@ -122,7 +122,7 @@ def mapped(text: str, codes: dict[str, str], table: Table, *, mark: str) -> str:
 
 
 def citizen_check(number: str) -> str:
-    """The check character over a BIGINT of 17 digits; NULL where that is NULL.
+    """The place, from 1, of the check character in `CITIZEN_CHECKS`, over a BIGINT of 17 digits; NULL where that is NULL.
 
     Digit k from the right is q[k] - 10 q[k+1] with q[k] = n // 10^k, and 10 is -1 modulo 11; so one multiplication per q[k]
     with (w[k] + w[k-1]) mod 11 yields the weighted sum: seventeen integer divisions, no substrings.
@@ -130,7 +130,7 @@ def citizen_check(number: str) -> str:
     weights = CITIZEN_WEIGHTS[::-1]
     factors = [(w + (weights[k - 1] if k else 0)) % 11 for k, w in enumerate(weights)]
     total = " + ".join(f"{factor} * ({number} // {10**k})" for k, factor in enumerate(factors))
-    return f"substr('{CITIZEN_CHECKS}', 1 + ({total}) % 11, 1)"
+    return f"1 + ({total}) % 11"
 
 
 _SHORT_AMOUNT = "-?[0-9]{1,15}(?:[.][0-9]{1,8})?"
@@ -153,9 +153,14 @@ def _finished(reading: Reading, value: str) -> str:
 
 def _citizen_18(value: str) -> str:
     century = f"CASE WHEN {one_of(f'substr({value}, 13)', CENTENARIANS)} THEN '18' ELSE '19' END"
-    first17 = f"try_cast(substr({value}, 1, 6) || {century} || substr({value}, 7) AS BIGINT)"
-    eighteen = let("n", first17, lambda n: f"{n} || {citizen_check(n)}")
+    eighteen = let("n", f"substr({value}, 1, 6) || {century} || substr({value}, 7)", _with_check)
     return f"CASE WHEN {full_match(value, CITIZEN_15)} THEN {eighteen} ELSE {value} END"
+
+
+def _with_check(first17: str) -> str:
+    """With its check character; of few values, and few steps: DuckDB prepares each step of a lambda anew for every two thousand rows."""
+    total = f"list_inner_product(CAST(string_split({first17}, '') AS DOUBLE[]), {[float(w) for w in CITIZEN_WEIGHTS]})"
+    return f"{first17} || substr('{CITIZEN_CHECKS}', 1 + CAST({total} AS BIGINT) % 11, 1)"
 
 
 def _phone(text: str) -> str:
