@@ -6,16 +6,18 @@
 2. The delivery is fitted to the contract's columns as its drift modes say, and standardised into Parquet in the work folder.
 3. The sieve gives each row its fate: passed, rejected with reasons, duplicate or superseded.
 4. What passed, what was rejected, and every key delivered are there as Parquet; if every row passed, the standardised file is what passed.
-5. The judge counts the same rules with Great Expectations; a difference ends the run.
+5. The judge counts the same rules with Great Expectations, in a thread beside the sieve, each when its table is there; a difference ends the run.
 6. The verdict says publish or hold, and why. It is written beside Great Expectations' results, and Data Docs are built.
 """
 
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
+from queue import SimpleQueue
 
 import duckdb
 
@@ -28,7 +30,7 @@ from quality import judge as gx_judge
 from quality.reasons import reasons, result
 from quality.rule import present
 from quality.rules import rules, version
-from quality.sieve import View, sift
+from quality.sieve import Ready, View, sift
 from quality.standardise import Delivery, create_view, delivered_hash, delivered_json, merged, standardise
 from quality.table_rules import Past
 from quality.verdict import Counts, Verdict
@@ -74,14 +76,21 @@ def judge(
         if drift.keep_known(con, contract, fitting, current, of_values(contract), workdir / "standard-known.parquet"):
             create_view(con, contract, [workdir / "standard-known.parquet"])
         timer.lap("standardise")
-        sifted = sift(con, contract, compiled, current=current, references=references, past=past)
-        timer.lap("sieve")
-        if not sifted.counts.balanced or sifted.counts.delivered != delivered:
-            raise JudgeFailed(f"{contract.dataset}: rows do not add up: {sifted.counts}", todo="report this")
-        whole = _write_rows(con, contract, workdir, sifted.counts)
-        timer.lap("write")
-        judged = [r for r in compiled if r.id not in sifted.unknown_references]
-        judgement = gx_judge.count(con, contract.dataset, judged)
+        with ThreadPoolExecutor(1, "judge") as beside:
+            stages = SimpleQueue[Ready | None]()
+            judging = beside.submit(gx_judge.count, con.cursor(), contract.dataset, compiled, iter(stages.get, None))
+            try:
+                sifted = sift(
+                    con, contract, compiled, current=current, references=references, past=past, ready=stages.put
+                )
+            finally:
+                stages.put(None)  # whoever waits for more need not
+            timer.lap("sieve")
+            if not sifted.counts.balanced or sifted.counts.delivered != delivered:
+                raise JudgeFailed(f"{contract.dataset}: rows do not add up: {sifted.counts}", todo="report this")
+            whole = _write_rows(con, contract, workdir, sifted.counts)
+            timer.lap("write")
+            judgement = judging.result()
         gx_judge.agree(contract.dataset, judgement.counts | judgement.measures, sifted.judged | sifted.measures)
         timer.lap("judge")
         results = tuple(result(r, sifted, judgement.alone) for r in compiled)

@@ -13,7 +13,7 @@ A key whose new row is rejected keeps its last good row, so that row stays among
 not delivered are leaving and do not stay, unless an unkeyable row suspends deletions.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,8 @@ from schemas.contract import Contract
 from schemas.errors import ContractInvalid, Problem, SourceMissing
 
 View = Callable[[duckdb.DuckDBPyConnection, str], None]
+Ready = tuple[Stage, Collection[str]]
+"""A stage whose table is there, and the ids of its rules that cannot be judged."""
 TABLES: dict[Stage, str] = {"row": "standard", "text": "respelt", "key": "contenders", "set": "candidates"}
 
 
@@ -59,8 +61,11 @@ def sift(
     current: View,
     references: Mapping[str, View],
     past: Past | None = None,
+    ready: Callable[[Ready], object] = id,
 ) -> Sifted:
     """Split `standard`; leaves tables `faults` (_seq, rule number), `fates` (superseded, duplicate), `rejected` (_seq, reasons), view `candidates`.
+
+    `ready` is told of each stage once its table stands and will not change.
 
     Raises:
         ContractInvalid: a predicate cannot be evaluated over the rows.
@@ -68,13 +73,16 @@ def sift(
     """
     it = _Sieve(con, contract, rules)
     con.execute("CREATE TABLE faults (_seq BIGINT, rule INTEGER)")
-    con.execute("CREATE VIEW respelt AS SELECT * FROM standard WHERE _raws IS NOT NULL")
+    ready(("row", ()))
+    ready(("text", ()))
     delivered_rows = it.count_rows()
     it.find_faults("row")
     it.find_faults("text")
     it.settle_keys()
+    ready(("key", ()))
     it.find_faults("key")
     it.prepare_sets(current, references, past)
+    ready(("set", it.unknown))
     it.find_faults("set")
     it.reject()
     return it.outcome(delivered_rows)

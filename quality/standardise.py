@@ -65,13 +65,14 @@ def standardise(
 
 
 def create_view(con: duckdb.DuckDBPyConnection, contract: Contract, files: Iterable[Path]) -> None:
-    """View `standard` over these files, which may be none."""
+    """View `standard` over these files, which may be none, and `respelt`, its rows of which a value does not show what was delivered."""
     names = ", ".join(literal(str(f)) for f in files)
     empty = f"SELECT * FROM (VALUES ({', '.join(f'NULL::{kind}' for _, kind in _shape(contract))})) WHERE false"
     con.execute(
         f"CREATE OR REPLACE VIEW standard({', '.join(quote(name) for name, _ in _shape(contract))}) AS "
         + (f"SELECT * FROM read_parquet([{names}])" if names else empty)
     )
+    con.execute("CREATE OR REPLACE VIEW respelt AS SELECT * FROM standard WHERE _raws IS NOT NULL")
 
 
 def merged(deliveries: Iterable[Delivery]) -> Iterator[Delivery]:

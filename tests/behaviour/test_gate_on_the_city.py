@@ -182,6 +182,8 @@ def test_the_newest_results_are_great_expectations_own(run: Any, made: City) -> 
             "UPDATE 人口基本信息 SET 公民身份号码 = substr(公民身份号码, 1, 17) || iif(substr(公民身份号码, 18) = '0', '1', '0') "
             "WHERE rowid IN (SELECT rowid FROM 人口基本信息 WHERE length(公民身份号码) = 18 LIMIT 5)"
         )
+    for later in (made.hub.settings.docs / "residents" / "results").glob("*.json"):
+        later.unlink()  # other tests judge days ahead
     try:
         made.pull("residents", full=True)
     finally:

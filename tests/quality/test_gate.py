@@ -3,6 +3,7 @@
 import logging
 import re
 import string
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from quality.rules import rules
 from quality.table_rules import Past
 from quality.verdict import Verdict
 from schemas.contract import Check, Column, Contract
-from schemas.errors import JudgeFailed
+from schemas.errors import JudgeFailed, SourceMissing
 
 pytestmark = pytest.mark.usefixtures("gx")
 CANARY = "440308199901101512"  # a well-known test vector, nobody's number
@@ -193,6 +194,23 @@ def test_an_expectation_that_raises_is_neither_pass_nor_failure(tmp_path: Path) 
     )
     with sieved(tmp_path, declared, [("a", "1")]) as (con, _), pytest.raises(JudgeFailed, match=r"v\.control.*raised"):
         judge.count(con, "people", compiled)
+
+
+def test_what_ends_the_sieve_ends_the_judge_beside_it(tmp_path: Path) -> None:
+    """Whoever waits for a table that will not come would stand still for ever."""
+    check = Check("known", "reference", "", {"columns": ["id"], "dataset": "nowhere", "to": "id"})
+    with pytest.raises(SourceMissing, match="nowhere"):
+        judged(tmp_path, contract(checks=[check]), [("a",)])
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("judge")]
+
+
+def test_the_judge_is_told_of_a_stage_once_its_table_is_as_it_stays(tmp_path: Path) -> None:
+    declared = contract(Column("v", "值", "值", unique=True, required=True))
+    rows = [("a", "1"), ("a", "2"), ("b", "3"), ("c", "3"), ("d", None)]
+    with sieved(tmp_path, declared, rows) as (con, sifted):
+        after = judge.count(con, "people", rules(declared, today=TODAY)).counts
+    assert judged(tmp_path, declared, rows).rule("v.unique").unexpected == 2
+    assert after == sifted.judged
 
 
 def test_a_rule_the_judge_did_not_count_is_a_disagreement() -> None:

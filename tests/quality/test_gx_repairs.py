@@ -60,6 +60,17 @@ def test_repeated_values_are_counted_as_great_expectations_counts_them_which_tak
     assert counts == [[3, 2], [3, 2]]
 
 
+def test_a_configuration_is_made_once_and_without_the_repair_each_time() -> None:
+    """Fails once Great Expectations keeps it itself: take repair 4 out then."""
+    gx = gx_repairs.quietly_imported()
+    one, other = (gx.expectations.ExpectColumnValuesToNotBeNull(column=name) for name in ("v", "w"))
+    assert one.configuration is not one.configuration
+    with gx_repairs.repaired():
+        assert one.configuration is one.configuration
+        assert (one.configuration.kwargs, other.configuration.kwargs) == ({"column": "v"}, {"column": "w"})
+    assert one.configuration is not one.configuration
+
+
 def _noting(asked: list[str]) -> Any:
     """The judge's source, its engine's queries noted."""
     from sqlalchemy import event
