@@ -16,9 +16,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import get_args
 
-from joserfc.jwk import KeySet
-
 from access.decision import Consent
+from access.keys import Keys
 from access.statements import Opened, Statement, Unacceptable, check
 from ledger.grants import Kind
 from schemas.keyed import digest
@@ -53,7 +52,7 @@ def pairwise(salt: bytes, client: str, kind: str, identifier: str) -> str:
     return base64.urlsafe_b64encode(name).decode().rstrip("=")
 
 
-def read(statement: Opened, keys: KeySet, *, audience: str, now: datetime) -> Consent:
+def read(statement: Opened, keys: Keys, *, audience: str, now: datetime) -> Consent:
     """The consent that a statement of the issuer of these keys tells. Raises Unacceptable with what is wrong."""
     issuer = statement.issuer
     found = check(statement, keys, issuer=issuer, audiences=[audience], longest=LONGEST, now=now)

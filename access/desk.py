@@ -15,12 +15,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
-from joserfc.jwk import KeySet
-
-from access import consent, keys
+from access import consent
 from access.audit import AuditLog, Charged, Entry
 from access.clients import require_active
 from access.decision import Ask, Consent, Decision, decide, refused
+from access.keys import Keys
 from access.statements import Unacceptable, opened
 from access.tokens import Caller, Tokens
 from ledger import access_revision, budgets, credentials, grants
@@ -51,7 +50,7 @@ class _Known:
     callers: dict[str, Caller] = field(default_factory=dict)
     consents: dict[str, Consent] = field(default_factory=dict)
     grants: dict[str, tuple[Grant, ...]] = field(default_factory=dict)
-    issuers: dict[str, KeySet] | None = None
+    issuers: dict[str, Keys] | None = None
     revoked: frozenset[str] | None = None
     budgets: dict[tuple[str, str], int] | None = None
 
@@ -165,7 +164,7 @@ class Desk:
         if found is not None:
             return found
         if known.issuers is None:
-            known.issuers = {i.issuer: keys.key_set(i.jwks) for i in credentials.issuers(self._ledger)}
+            known.issuers = {i.issuer: Keys(i.jwks) for i in credentials.issuers(self._ledger)}
         said = opened(statement)
         keys_of = known.issuers.get(said.issuer)
         if keys_of is None:

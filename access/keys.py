@@ -5,13 +5,15 @@ shared secret is on it, so that nobody can sign with a public key as if it were 
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwa import JWSAlgModel
-from joserfc.jwk import KeySet
-from joserfc.jws import JWSRegistry
+from joserfc.jwk import KeySet, guess_key
+from joserfc.jws import CompactSignature, JWSRegistry
+from joserfc.util import json_b64decode
 
 from schemas.errors import Invalid
 
@@ -36,7 +38,7 @@ class Listed(JWSRegistry):
 REGISTRY = Listed(ALGORITHMS)
 """What every check of a signature is given."""
 _CURVES = {("OKP", "Ed25519"), ("EC", "P-256")}
-_MOST = 10
+_MOST, _MOST_HEADERS = 10, 64
 _TODO = 'give {"keys": [...]} with public Ed25519 or P-256 keys, each with a kid of its own'
 
 
@@ -59,9 +61,39 @@ def checked(text: str) -> str:
     return json.dumps({"keys": found}, sort_keys=True)
 
 
-def key_set(text: str | None) -> KeySet:
+class Keys:
     """The keys of a set that was checked; none where there is no set."""
-    return KeySet.import_key_set(json.loads(text)) if text else KeySet([])
+
+    def __init__(self, text: str | None) -> None:
+        self._keys = KeySet.import_key_set(json.loads(text)) if text else KeySet([])
+        self._checks: dict[bytes, Callable[[bytes, bytes], bool]] = {}
+
+    def signed(self, header: bytes, message: bytes, signature: bytes) -> bool:
+        """Whether the key that a JWS header (as it came, encoded) names made the signature; what a header says is looked at once.
+
+        Raises:
+            JoseError, ValueError, TypeError: the header is none, names no key of these, or an algorithm that is not the key's or not listed.
+        """
+        check = self._checks.get(header)
+        if check is None:
+            check = self._checks[header] = self._check(header)
+        return check(message, signature)
+
+    def _check(self, header: bytes) -> Callable[[bytes, bytes], bool]:
+        said = json_b64decode(header)
+        if "crit" in said:
+            raise ValueError("the header asks for something that is not understood here")
+        REGISTRY.check_header(said)
+        algorithm = REGISTRY.get_alg(said["alg"])
+        key = guess_key(self._keys, CompactSignature(said, b""), use="sig")
+        algorithm.check_key(key)
+        if len(self._checks) >= _MOST_HEADERS:
+            self._checks.clear()
+        return partial(_verified, algorithm, key)
+
+
+def _verified(algorithm: JWSAlgModel, key: Any, message: bytes, signature: bytes) -> bool:
+    return bool(algorithm.verify(message, signature, key))
 
 
 def _public(key: dict[str, Any]) -> dict[str, str | list[str]]:

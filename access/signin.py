@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import NoReturn
 
 from access import clients
-from access.keys import key_set
+from access.keys import Keys
 from access.statements import UNSIGNED, Unacceptable, check, opened
 from access.tokens import Caller, Token, Tokens
 from ledger import credentials
@@ -54,7 +54,7 @@ class SignIn:
         try:
             said = opened(assertion)
             client = clients.require_active(self._ledger, said.issuer).id
-            keys = key_set(credentials.keys(self._ledger, client))
+            keys = Keys(credentials.keys(self._ledger, client))
             found = check(said, keys, issuer=client, audiences=self._audiences, longest=LONGEST, now=now)
             jti = found.text("jti")
             if found.claims.get("sub") != client or client_id not in ("", client):
