@@ -26,18 +26,20 @@ from itertools import islice
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
+from msgspec.json import Encoder
+
 from access.audit_seal import Signer
 from access.audit_verifier import pins_of
 from ledger import audit as store
 from ledger.audit import Head, Link
 from ledger.budgets import Limits, Verdict, charge, spend
-from ledger.database import Connection, Database
+from ledger.database import Database, Plain
 from schemas.errors import AuditUnavailable, TooMany
 from schemas.keyed import digest
 
 _GENESIS = bytes(32)
 _BATCH = 512
-_SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_SORTED = Encoder(order="sorted")
 ANCHOR_EVERY = timedelta(minutes=1)
 PATIENCE_SECONDS = 15.0
 _ALWAYS = ("client", "purpose", "form", "fields", "subject", "result")
@@ -82,7 +84,7 @@ def pseudonym(key: bytes, kind: str, identifier: str) -> str:
 
 def canonical(body: dict[str, Any]) -> str:
     """The one spelling of an entry's body that is hashed: keys sorted, no blanks, characters as they are."""
-    return _SORTED.encode(body)
+    return _SORTED.encode(body).decode()
 
 
 def chained(before: bytes, body: str) -> bytes:
@@ -211,30 +213,31 @@ class AuditLog:
         tip = self._tip or store.heads(self._db).get(self._chain)
         due = now - self._anchored >= ANCHOR_EVERY
         bodies = self._opening(tip, due=due)
-        with self._db.write() as connection:
-            verdicts = self._charge(connection, waiting, now)
+        with self._db.quick() as plain:
+            verdicts = self._charge(plain, waiting, now)
             bodies += [_body(entry, verdict) for (entry, _), verdict in zip(waiting, verdicts, strict=True)]
             links = self._links(bodies, tip, now)
             last = links[-1]
             head = Head(self._chain, last.seq, last.hash, self._signer.sign(self._chain, last.seq, last.hash))
-            store.append(connection, links, head)
+            store.append(plain, links, head)
         self._tip = head
         if due:
             self._anchor(head)
             self._anchored = now
         return verdicts
 
-    def _charge(self, connection: Connection, waiting: Sequence[Charged], now: datetime) -> list[Verdict]:
+    def _charge(self, plain: Plain, waiting: Sequence[Charged], now: datetime) -> list[Verdict]:
         limited = [(limits, entry.subject) for entry, limits in waiting if limits is not None]
-        found = iter(charge(connection, limited, now.astimezone(self._zone).date()))
+        found = iter(charge(plain, limited, now.astimezone(self._zone).date()))
         return ["" if limits is None else next(found) for _, limits in waiting]
 
     def _links(self, bodies: Sequence[dict[str, Any]], tip: Head | None, now: datetime) -> list[Link]:
         seq, before = (-1, _GENESIS) if tip is None else (tip.seq, tip.hash)
         links: list[Link] = []
+        stamp = _stamp(now)
         for body in bodies:
             seq += 1
-            text = canonical({**body, "chain": self._chain, "seq": seq, "at": _stamp(now)})
+            text = canonical({**body, "chain": self._chain, "seq": seq, "at": stamp})
             before = chained(before, text)
             links.append(Link(self._chain, seq, text, before, now, str(body.get("subject", ""))))
         return links

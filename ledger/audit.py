@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, LargeBinary, Select, String, Table, Text, select
+from sqlalchemy import BigInteger, Column, LargeBinary, Select, String, Table, Text, select
 
 from ledger.database import Database, Moment, Plain, audit_tables
 
@@ -34,7 +34,7 @@ head_table = Table(
 )
 
 
-_ADD = "INSERT INTO audit_entry (chain, seq, body, hash, at, subject) VALUES (?, ?, ?, ?, ?, ?)"
+_ADD = "audit_entry (chain, seq, body, hash, at, subject)"
 _MOVE = "UPDATE audit_head SET seq = ?, hash = ?, signature = ? WHERE chain = ?"
 _BEGIN = "INSERT INTO audit_head (seq, hash, signature, chain) VALUES (?, ?, ?, ?)"
 
@@ -64,13 +64,13 @@ class Head:
     signature: bytes
 
 
-def append(connection: Connection, links: Sequence[Link], head: Head) -> None:
+def append(plain: Plain, links: Sequence[Link], head: Head) -> None:
     """Add the links and move the chain's head, in the caller's durable transaction: all or nothing.
 
     A second writer of the same chain, or a repeated link, breaks the primary key and nothing is written.
     """
-    plain = Plain(connection)
-    plain.many(_ADD, [(x.chain, x.seq, x.body, x.hash, plain.moment(x.at), x.subject) for x in links])
+    at = {link.at: plain.moment(link.at) for link in links}
+    plain.insert(_ADD, [(x.chain, x.seq, x.body, x.hash, at[x.at], x.subject) for x in links])
     moved = (head.seq, head.hash, head.signature, head.chain)
     if not plain.run(_MOVE, moved):
         plain.run(_BEGIN, moved)

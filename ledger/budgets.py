@@ -22,7 +22,6 @@ from typing import Literal
 from sqlalchemy import (
     Boolean,
     Column,
-    Connection,
     Date,
     Integer,
     LargeBinary,
@@ -92,7 +91,7 @@ _OPEN = (
 )
 _COUNT = "UPDATE budget_scope SET subjects = ?, day = ?, stopped = ? WHERE id = ?"
 _SEEN = "SELECT subject, day FROM budget_seen WHERE scope = ? AND subject IN"
-_REMEMBER = "INSERT INTO budget_seen (scope, subject, day) VALUES (?, ?, ?) ON CONFLICT (scope, subject) DO UPDATE SET day = excluded.day"
+_REMEMBER = "budget_seen (scope, subject, day)", "ON CONFLICT (scope, subject) DO UPDATE SET day = excluded.day"
 _CLOSE_DAY = "INSERT INTO budget_day (scope, day, subjects) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _WITHIN = "SELECT count(*) FROM budget_seen WHERE scope = ? AND day > ?"
 _USED = "SELECT grant_id, day, answers FROM quota_used WHERE grant_id IN"
@@ -148,7 +147,7 @@ def usage(db: Database, today: date) -> list[Usage]:
         query = select(day_table.c.scope, func.max(day_table.c.subjects).label("most")).group_by(day_table.c.scope)
         most = {row.scope: row.most for row in connection.execute(query)}
         scopes = connection.execute(select(scope_table).order_by(scope_table.c.client, scope_table.c.purpose)).all()
-        plain = Plain(connection)
+        plain = Plain.of(connection)
         return [Usage(s.client, s.purpose, _within(plain, s.id, today), most.get(s.id, 0), s.stopped) for s in scopes]
 
 
@@ -166,13 +165,12 @@ def prune(db: Database, today: date, keep_days: int = 400) -> None:
         connection.execute(delete(day_table).where(day_table.c.day < today - timedelta(days=keep_days)))
 
 
-def charge(connection: Connection, asked: Sequence[tuple[Limits, str]], today: date) -> list[Verdict]:
+def charge(plain: Plain, asked: Sequence[tuple[Limits, str]], today: date) -> list[Verdict]:
     """Charge each (limits, subject) in order; what is over a limit is not charged. Inside the caller's write transaction.
 
     Without a subject (the answer is about nobody, or about many, who were charged by `spend`) only quotas are charged.
     Rows are locked in one order, so that two processes never wait for each other in a circle.
     """
-    plain = Plain(connection)
     verdicts = _charge_quotas(plain, [limits for limits, _ in asked], today)
 
     def scope(place: int) -> tuple[str, str]:
@@ -197,8 +195,8 @@ def spend(db: Database, limits: Limits, subjects: Collection[str], today: date) 
     digests = sorted(map(_digest, subjects))
     for first in range(0, len(digests), _PIECE):
         piece = {n: (limits.subjects, one) for n, one in enumerate(digests[first : first + _PIECE])}
-        with db.write() as connection:
-            over = _charge_budget(Plain(connection), limits.client, limits.purpose, piece, today)
+        with db.quick() as plain:
+            over = _charge_budget(plain, limits.client, limits.purpose, piece, today)
         if over:
             return False
     return True
@@ -244,7 +242,8 @@ def _charge_budget(
             count += 1
     moved = [(scope, subject, plain.day(today)) for subject in sorted(known) if seen.get(subject) != today]
     if moved:
-        plain.many(_REMEMBER, moved)
+        into, then = _REMEMBER
+        plain.insert(into, moved, then)
     if count != before or over:
         plain.run(_COUNT, (count, plain.day(today), stopped, scope))
     return over

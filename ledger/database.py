@@ -6,6 +6,7 @@ the time-out, when another writer came between). Errors never show a statement's
 """
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +21,8 @@ from sqlalchemy.types import TypeDecorator
 ledger_tables = MetaData()
 subject_tables = MetaData()
 audit_tables = MetaData()
+_ROWS = 256
+"""How many rows a statement inserts at most."""
 
 
 class Moment(TypeDecorator[datetime]):
@@ -63,13 +66,25 @@ class Database:
                 connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": alone})
             yield connection
 
+    @contextmanager
+    def quick(self) -> Iterator["Plain"]:
+        """A write transaction whose statements the driver itself runs, for what every answer waits for."""
+        pooled = self.engine.raw_connection()
+        try:
+            plain = Plain(pooled.cursor(), self.engine.dialect.name)
+            if self.is_sqlite:
+                plain.run("BEGIN IMMEDIATE")
+            yield plain
+            pooled.commit()
+        finally:
+            pooled.close()  # which rolls back what was not committed
+
     @cached_property
-    def points(self) -> Engine:
-        """Connections for single reads outside any transaction, not tried before they are used: one round trip and no more."""
+    def points(self) -> "Points":
+        """Single reads outside any transaction."""
         if self.is_sqlite:
-            return self.engine
-        quick = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None, "hide_parameters": True}
-        return create_engine(self.engine.url, **quick)
+            return Points(self.engine)
+        return Points(create_engine(self.engine.url, isolation_level="AUTOCOMMIT", hide_parameters=True))
 
     def create(self) -> None:
         """Create all tables that are missing; of processes that start at once, one."""
@@ -90,25 +105,69 @@ class Database:
         """Close every pooled connection."""
         self.engine.dispose()
         if "points" in vars(self):
-            self.points.dispose()
+            self.points.close()
+
+
+class Points:
+    """Single reads by a connection that each thread keeps, not tried before it is used: a look-up is one round trip and no more."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._own, self._open = engine, threading.local(), list[Any]()
+
+    def rows(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """What a query finds, its parameters marked as `?`; asked once more where the server went away and came back."""
+        marked = _marked(self._engine.dialect.name, query)
+        try:
+            return self._asked(marked, values)
+        except self._engine.dialect.loaded_dbapi.OperationalError:
+            self._drop()
+            return self._asked(marked, values)
+
+    def close(self) -> None:
+        """Close every connection; no thread may be reading."""
+        self._own = threading.local()
+        while self._open:
+            self._open.pop().close()
+        self._engine.dispose()
+
+    def _asked(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        connection = getattr(self._own, "connection", None)
+        if connection is None:
+            pooled = self._engine.raw_connection()
+            connection = self._own.connection = pooled.driver_connection
+            pooled.detach()
+            self._open.append(connection)
+        cursor = connection.cursor()
+        cursor.execute(query, tuple(values))
+        return list(cursor.fetchall())
+
+    def _drop(self) -> None:
+        connection, self._own.connection = getattr(self._own, "connection", None), None
+        if connection is not None:
+            self._open.remove(connection)
+            connection.close()
 
 
 class Plain:
-    """A transaction's statements as the driver itself runs them, for what every answer waits for.
+    """A transaction's statements as the driver itself runs them: SQLAlchemy's bookkeeping costs more than they do.
 
-    SQLAlchemy's bookkeeping costs more than these statements. Parameters stand as `?`; `day` and `moment` say how the database keeps them.
+    Parameters stand as `?`; `day` and `moment` say how the database keeps them.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self.dialect = connection.dialect.name
-        self._cursor = connection.connection.cursor()
+    def __init__(self, cursor: Any, dialect: str) -> None:
+        self._cursor, self.dialect = cursor, dialect
+
+    @staticmethod
+    def of(connection: Connection) -> "Plain":
+        """Statements in the transaction of this connection."""
+        return Plain(connection.connection.cursor(), connection.dialect.name)
 
     def rows(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         """What a query finds."""
         self._cursor.execute(_marked(self.dialect, statement), tuple(values))
         return list(self._cursor.fetchall())
 
-    def run(self, statement: str, values: Sequence[Any]) -> int:
+    def run(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Run a statement; how many rows it touched."""
         self._cursor.execute(_marked(self.dialect, statement), tuple(values))
         return int(self._cursor.rowcount)
@@ -116,6 +175,13 @@ class Plain:
     def many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement for each row of values."""
         self._cursor.executemany(_marked(self.dialect, statement), rows)
+
+    def insert(self, into: str, rows: Sequence[Sequence[Any]], then: str = "") -> None:
+        """Insert the rows, so many by one statement: each statement gives the interpreter away and has to wait for it again."""
+        for first in range(0, len(rows), _ROWS):
+            some = rows[first : first + _ROWS]
+            statement = _marked(self.dialect, _inserting(into, len(some[0]), len(some), then))
+            self._cursor.execute(statement, [value for row in some for value in row])
 
     def day(self, day: date) -> date | str:
         """A day as it is kept."""
@@ -130,6 +196,12 @@ class Plain:
 def as_day(kept: Any) -> date:
     """A day that was kept."""
     return date.fromisoformat(kept) if isinstance(kept, str) else kept
+
+
+@cache
+def _inserting(into: str, columns: int, rows: int, then: str) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return f"INSERT INTO {into} VALUES {', '.join([row] * rows)} {then}"
 
 
 @cache

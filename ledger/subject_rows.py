@@ -4,7 +4,7 @@ import io
 import struct
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import BigInteger, Column, Connection, Engine, LargeBinary, String, Table
+from sqlalchemy import BigInteger, Column, Connection, LargeBinary, String, Table
 
 from ledger.database import Database, subject_tables
 
@@ -63,29 +63,10 @@ def remove(connection: Connection, keys: Sequence[bytes]) -> int:
 
 
 def found(db: Database, keys: Sequence[bytes]) -> dict[bytes, Row]:
-    """The rows of these keys, past SQLAlchemy's statements: this is what every answer waits for."""
-    marks = ", ".join(["?" if db.is_sqlite else "%s"] * len(keys))
-    query = f"SELECT {_NAMES} FROM subject_files WHERE subject_key IN ({marks})"
-    try:
-        rows = _fetched(db.points, query, keys)
-    except (
-        db.points.dialect.loaded_dbapi.OperationalError
-    ):  # a pooled connection to a server that went away and came back
-        db.points.dispose()
-        rows = _fetched(db.points, query, keys)
+    """The rows of these keys, past SQLAlchemy: this is what every answer waits for."""
+    query = f"SELECT {_NAMES} FROM subject_files WHERE subject_key IN ({', '.join('?' * len(keys))})"
+    rows = db.points.rows(query, keys)
     return {bytes(row[0]): (bytes(row[0]), row[1], bytes(row[2]), row[3], bytes(row[4])) for row in rows}
-
-
-def _fetched(engine: Engine, query: str, keys: Sequence[bytes]) -> Iterable[Row]:
-    pooled = engine.raw_connection()
-    try:
-        cursor = pooled.cursor()
-        cursor.execute(query, tuple(keys))
-        rows: Iterable[Row] = cursor.fetchall()
-        cursor.close()
-    finally:
-        pooled.close()
-    return rows
 
 
 def _binary(rows: Iterable[Row]) -> bytes:

@@ -81,7 +81,7 @@ def test_many_callers_at_once_make_one_unbroken_chain_in_fewer_transactions(
     transactions: list[int] = []
     append = store.append
     monkeypatch.setattr(
-        store, "append", lambda con, links, head: (transactions.append(len(links)), append(con, links, head))
+        store, "append", lambda plain, links, head: (transactions.append(len(links)), append(plain, links, head))
     )
     with log(db) as audit, ThreadPoolExecutor(16) as pool:
         list(pool.map(audit.write, [entry(n) for n in range(300)]))
