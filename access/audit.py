@@ -36,6 +36,7 @@ from ledger.budgets import Limits, Verdict, charge, spend
 from ledger.database import Database, Plain
 from schemas.errors import AuditUnavailable, TooMany
 from schemas.keyed import digest
+from schemas.struct import Quick
 
 _GENESIS = bytes(32)
 _BATCH = 512
@@ -49,8 +50,7 @@ _OVER = {
 }
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Quick, frozen=True):
     """One request about one subject: field names and the result, never values.
 
     `form`: the form or dataset. `fields`: those answered, or asked for where nothing was. `subject`: a pseudonym. `basis` and `evidence`: why it
@@ -70,6 +70,9 @@ class Entry:
     who: str = ""
     grants: tuple[str, ...] = ()
     detail: str = ""
+
+
+_NAMES = Entry.__struct_fields__
 
 
 def pseudonym(key: bytes, kind: str, identifier: str) -> str:
@@ -271,7 +274,7 @@ def read(body: str) -> dict[str, Any]:
 
 
 def _body(entry: Entry, verdict: Verdict) -> dict[str, Any]:
-    body = {"kind": "entry", **{name: value for name, value in entry.__dict__.items() if value or name in _ALWAYS}}
+    body = {"kind": "entry", **{name: value for name in _NAMES if (value := getattr(entry, name)) or name in _ALWAYS}}
     return {**body, "result": verdict} if verdict else body
 
 

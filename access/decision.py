@@ -11,12 +11,12 @@ Nothing here looks at a subject's record, so a refusal cannot tell whether there
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from ledger.grants import Basis, Grant, Kind
 from schemas.errors import Forbidden
+from schemas.struct import Quick
 
 OWN_USES = "own-uses"
 """The form and the purpose of a citizen's look at who used their data."""
@@ -35,8 +35,7 @@ _REFUSALS = {
 }
 
 
-@dataclass(frozen=True)
-class Ask:
+class Ask(Quick, frozen=True):
     """What a client wants: fields of a form or dataset, for a purpose, on its evidence.
 
     `subject`: the pairwise name (`access.consent.pairwise`) of whom it is about, "" where rows of many are asked for. `case`: the case
@@ -47,19 +46,18 @@ class Ask:
     name: str
     purpose: str
     fields: tuple[str, ...]
-    subject: str = field(default="", repr=False)
+    subject: str = ""
     case: str = ""
     private: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class Consent:
+class Consent(Quick, frozen=True):
     """What a subject agreed to, as its identity provider signed it and `access.consent` verified it; `id` names the statement."""
 
     id: str
     issuer: str
     client: str
-    subject: str = field(repr=False)
+    subject: str
     purpose: str
     kind: Kind
     name: str
@@ -67,8 +65,7 @@ class Consent:
     expires: datetime
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(Quick, frozen=True):
     """Which fields may be answered, in the order asked, and why.
 
     `withheld` are told as such, `hidden` are answered exactly as a field that nobody holds. `grants` are those it rests on; whoever reads rows

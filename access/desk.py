@@ -11,9 +11,11 @@ process: the ledger's revision is looked at once a second. If the ledger cannot 
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from access import consent
 from access.audit import AuditLog, Charged, Entry
@@ -27,6 +29,7 @@ from ledger.budgets import Limits
 from ledger.database import Database
 from ledger.grants import Grant
 from schemas.errors import Retry, TooMany, Unauthenticated
+from schemas.struct import Quick
 
 LOOK = 1.0
 STALE = 4.0
@@ -34,12 +37,11 @@ _MOST = 50_000
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(Quick, frozen=True):
     """Whom an ask is about, as the client names them."""
 
     kind: str
-    identifier: str = field(repr=False)
+    identifier: str
 
 
 @dataclass

@@ -5,7 +5,6 @@ of its own (`jti`). What is wrong is told to the sender, who wrote it; it depend
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from msgspec import DecodeError
 from msgspec.json import decode
 
 from access.keys import Keys
+from schemas.struct import Quick
 
 _SKEW = timedelta(seconds=30)
 _LONGEST = 8192
@@ -25,8 +25,7 @@ class Unacceptable(Exception):
     """Why a statement does not count, for who sent it."""
 
 
-@dataclass(frozen=True)
-class Statement:
+class Statement(Quick, frozen=True):
     """The claims of a statement that counts, and when it runs out."""
 
     claims: dict[str, Any]
@@ -40,18 +39,17 @@ class Statement:
         return value
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(Quick, frozen=True):
     """A statement as it came, read and not yet believed: `issuer` tells whose keys to check it with.
 
     It is a JWS in its compact form (RFC 7515): `message` (the encoded `header` and the payload) and the `signature` of that.
     """
 
-    claims: dict[str, Any] = field(repr=False)
+    claims: dict[str, Any]
     issuer: str
     header: bytes
-    message: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
+    message: bytes
+    signature: bytes
 
 
 def opened(text: str) -> Opened:

@@ -1,10 +1,12 @@
 """A department's home: its datasets, bad rows, disputes and clocks. An actor sees what the own department provides, and nothing else is there."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
 
 from access.actors import Actor
 from access.audit import Entry

@@ -5,13 +5,13 @@ text that was hashed; what it means, how it is hashed and who signs is `access.a
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, LargeBinary, Select, String, Table, Text, select
 
 from ledger.database import Database, Moment, Plain, audit_tables
+from schemas.struct import Quick
 
 entry_table = Table(
     "audit_entry",
@@ -39,8 +39,7 @@ _MOVE = "UPDATE audit_head SET seq = ?, hash = ?, signature = ? WHERE chain = ?"
 _BEGIN = "INSERT INTO audit_head (seq, hash, signature, chain) VALUES (?, ?, ?, ?)"
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(Quick, frozen=True):
     """One entry of a chain: its place, the canonical text, and sha256 over the hash before it and that text.
 
     `at` and `subject` stand in the text as well; here they are only to be found by.
@@ -54,8 +53,7 @@ class Link:
     subject: str = ""
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(Quick, frozen=True):
     """The newest entry of a chain, as its writer signed it."""
 
     chain: str

@@ -37,6 +37,7 @@ from sqlalchemy import (
 
 from ledger import access_revision
 from ledger.database import Database, Plain, as_day, audit_tables, ledger_tables
+from schemas.struct import Quick
 
 WINDOW = 30
 MARGIN = 100
@@ -101,8 +102,7 @@ _LOCKED = {"sqlite": "", "postgresql": " FOR UPDATE"}
 """SQLite has one writer at any time, and no row locks."""
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(Quick, frozen=True):
     """What one ask is charged to: the client's budget for the purpose, and the quotas (grant id, answers a day) of the grants it rests on."""
 
     client: str

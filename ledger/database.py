@@ -2,7 +2,9 @@
 
 Three databases, so that a bulk load never makes the audit wait: `ledger`, `subjects`, `audit`. On SQLite each is a file in WAL
 mode with synchronous=FULL, and a write transaction begins IMMEDIATE (a deferred one that reads first fails at once, whatever
-the time-out, when another writer came between). Errors never show a statement's parameters, which may be personal data.
+the time-out, when another writer came between).
+Its log grows to 64 MB before it is carried into the file, for which whoever commits then waits. Errors never show a statement's parameters,
+which may be personal data.
 """
 
 import sqlite3
@@ -131,7 +133,7 @@ class Points:
         self._engine.dispose()
 
     def _asked(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        connection = getattr(self._own, "connection", None)
+        connection: Any = getattr(self._own, "connection", None)
         if connection is None:
             pooled = self._engine.raw_connection()
             connection = self._own.connection = pooled.driver_connection
@@ -218,7 +220,7 @@ def _engine(url: str) -> Engine:
     def on_connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
         _use_wal(connection)
-        for pragma in ("synchronous=FULL", "foreign_keys=ON", "busy_timeout=60000"):
+        for pragma in ("synchronous=FULL", "wal_autocheckpoint=16000", "foreign_keys=ON", "busy_timeout=60000"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -12,7 +12,7 @@ datasets, facts of loads) is kept once, and plain: it tells of no subject.
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -40,6 +40,7 @@ from ledger.subject_keys import KeySet, SubjectKeys
 from ledger.subject_rows import Row, files
 from ledger.subject_seals import POINTER, file_bodies, file_texts, is_file, pointed, pointer_body
 from schemas.errors import Stop, Superseded
+from schemas.struct import Quick
 
 _SLICE = 2000
 _OTHER_KEYS = "the subject store is written under other keys than this hub's"
@@ -87,20 +88,19 @@ class Opened:
     layout: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class StoredFile:
+class StoredFile(Quick, frozen=True):
     """One file, decrypted: its text by class, with what its build and the loads of its values say.
 
     `named` makes the pseudonym of an identifier; `facts` are by (dataset, load).
     """
 
     kind: str
-    texts: Mapping[str, bytes] = field(repr=False)
+    texts: Mapping[str, bytes]
     etag: str
     build: int
-    about: Opened = field(repr=False)
-    facts: Mapping[tuple[str, int], Mapping[str, Any]] = field(repr=False)
-    named: Callable[[str], str] = field(repr=False)
+    about: Opened
+    facts: Mapping[tuple[str, int], Mapping[str, Any]]
+    named: Callable[[str], str]
 
 
 class SubjectStore:

@@ -24,6 +24,7 @@ from prefill.forms import Form, FormField
 from prefill.seal import Place, Sealed, Sealer, SealKey, canonical, verify
 from prefill.sources import SourceState, told
 from prefill.transform import ENDLESS, display, transformed
+from schemas.struct import Quick
 from subjects.file import Held, Item, Provenance, SubjectFile, Value
 
 Select = Mapping[str, Mapping[str, str]]
@@ -36,8 +37,7 @@ _ANY: Mapping[str, str] = {}
 _DOUBTED = Reason("较新的记录未通过检查", "a newer record of it did not pass its checks")
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(Quick, frozen=True):
     """What is asked of a form. No `fields`: all of them; `withheld` and `hidden` are outside the grant, the latter without saying so.
 
     `select` picks the entry of a list by its values where the newest is not meant: {"food_licences": {"licence_no": "…"}}; `draft` is
@@ -47,13 +47,15 @@ class Asked:
     fields: Collection[str] = ()
     withheld: Collection[str] = ()
     hidden: Collection[str] = ()
-    select: Select = field(default_factory=dict, repr=False)
-    draft: Mapping[str, tuple[Sealed | None, str | None]] = field(default_factory=dict, repr=False)
+    select: Select = msgspec.field(default_factory=dict)
+    draft: Mapping[str, tuple[Sealed | None, str | None]] = msgspec.field(default_factory=dict)
     draft_version: str = ""
 
 
-@dataclass(frozen=True)
-class World:
+_ALL = Asked()
+
+
+class World(Quick, frozen=True):
     """What every answer of a moment shares: the sources' states, the hour, the city's time zone (its days end there), the seals' key.
 
     `frames` keeps, for as long as these states are in force, what is told alike of everybody's values: hand the same one in with the same states.
@@ -64,11 +66,11 @@ class World:
     key: SealKey
     timezone: str = "Asia/Shanghai"
     sandbox: bool = False
-    frames: dict[Any, Any] = field(default_factory=dict, repr=False)
+    frames: dict[Any, Any] = msgspec.field(default_factory=dict)
 
 
 def prefill(
-    form: Form, file: SubjectFile | None, world: World, asked: Asked = Asked(), *, client: str, subject: str
+    form: Form, file: SubjectFile | None, world: World, asked: Asked = _ALL, *, client: str, subject: str
 ) -> Answer:
     """The form answered for `client`. `subject` is the pseudonym that it gets; `file` is None for a subject without one."""
     today = world.now.astimezone(_zone(world.timezone)).date()

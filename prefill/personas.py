@@ -11,6 +11,8 @@ from datetime import timedelta
 from itertools import cycle
 from typing import Any, assert_never
 
+from msgspec import structs
+
 from prefill.answer import Asked, World
 from prefill.envelope import State
 from prefill.forms import Form
@@ -65,11 +67,11 @@ class Persona:
             dataset: replace(source, as_of=world.now - age, available_at=None if back is None else world.now + back)
             for dataset, (source, age, back) in self.sources.items()
         }
-        return replace(world, datasets=at, sandbox=True, frames={})
+        return structs.replace(world, datasets=at, sandbox=True, frames={})
 
     def asked(self, asked: Asked) -> Asked:
         """What is asked, without the fields that are withheld of this persona."""
-        return replace(asked, withheld={*asked.withheld, *self.withheld})
+        return structs.replace(asked, withheld={*asked.withheld, *self.withheld})
 
 
 def build(kind: Kind, forms: Iterable[Form], contracts: Mapping[str, Contract]) -> list[Persona]:

@@ -17,6 +17,7 @@ from hashlib import blake2b
 from typing import Literal
 
 from prefill.transform import shown
+from schemas.struct import Quick
 from subjects.file import Value
 
 Verdict = Literal["unchanged", "changed", "tampered", "out_of_date", "typed"]
@@ -40,8 +41,7 @@ class SealKey:
             raise ValueError(f"seal key {self.id!r}: {_SHORTEST_KEY} to 64 bytes and an id without dots are wanted")
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Quick, frozen=True):
     """What an answer was for: the client, the form and its version, and the subject's pseudonym."""
 
     client: str

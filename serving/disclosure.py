@@ -9,7 +9,8 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from access.audit import Entry
 from access.consent import folded
@@ -22,12 +23,12 @@ from prefill.forms import Form
 from prefill.personas import Persona
 from prefill.seal import Sealed
 from schemas.errors import HubError, Invalid, NotFound
+from schemas.struct import Quick
 from serving.services import Services
 from subjects.file import SubjectFile
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(Quick, frozen=True):
     """Who wants what about whom, why, and on what evidence.
 
     No `fields`: all of the form; `select`: which entry of a list is meant; `consent` a statement of the identity provider, `case` a case
@@ -36,14 +37,14 @@ class Wish:
 
     client: str
     form: str
-    subject: str = field(repr=False)
+    subject: str
     purpose: str
     fields: tuple[str, ...] = ()
-    select: Select = field(default_factory=dict, repr=False)
-    consent: str = field(default="", repr=False)
+    select: Select = msgspec.field(default_factory=dict)
+    consent: str = ""
     case: str = ""
     who: str = ""
-    draft: Mapping[str, tuple[Sealed | None, str | None]] = field(default_factory=dict, repr=False)
+    draft: Mapping[str, tuple[Sealed | None, str | None]] = msgspec.field(default_factory=dict)
     version: str = ""
 
 
@@ -67,8 +68,7 @@ async def disclosed(services: Services, wish: Wish) -> Answer:
     return case.told()
 
 
-@dataclass(frozen=True)
-class _Reply:
+class _Reply(Quick, frozen=True):
     """What is answered once its audit entry is durable."""
 
     entry: Entry
@@ -81,8 +81,7 @@ class _Reply:
         return self.outcome
 
 
-@dataclass(frozen=True)
-class _Granted:
+class _Granted(Quick, frozen=True):
     """An ask that may be answered, before its subject is looked up."""
 
     services: Services

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ledger.loads import Load
 from ledger.subject_store import Opened, StoredFile
+from schemas.struct import Quick
 from subjects import packing
 
 Value = str | int | float | bool
@@ -52,14 +52,13 @@ class Held(Struct, frozen=True, gc=False):
         return bool(self.others)
 
 
-@dataclass(frozen=True)
-class SubjectFile:
+class SubjectFile(Quick, frozen=True):
     """One subject's file. `pseudonym` stands for the subject where its identifier must not."""
 
     kind: str
     pseudonym: str
     etag: str
-    body: Mapping[str, Any] = field(repr=False)
+    body: Mapping[str, Any]
     sources: Mapping[str, int] = field(default_factory=dict)
 
     @staticmethod
@@ -119,12 +118,11 @@ class SubjectFile:
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(Quick, frozen=True):
     """One entry of a list."""
 
-    file: SubjectFile = field(repr=False)
-    entry: Mapping[str, Any] = field(repr=False)
+    file: SubjectFile
+    entry: Mapping[str, Any]
 
     @property
     def values(self) -> Mapping[str, Value | None]:

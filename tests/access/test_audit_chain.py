@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -91,6 +92,27 @@ def test_many_callers_at_once_make_one_unbroken_chain_in_fewer_transactions(
     assert subjects == {None, *(f"subject-{n}" for n in range(300))}
     assert sum(transactions) == 301
     assert len(transactions) < 300
+
+
+def test_a_caller_that_gave_up_waiting_before_or_while_its_entry_is_written_stops_nobody(db: Database) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def slowly() -> datetime:
+        begun.set()
+        assert go.wait(10)
+        return AT
+
+    with AuditLog(db, chain="first", signer=SIGNER, clock=slowly) as audit:
+        writing = audit.submit([(entry(0), None)])
+        assert begun.wait(10)
+        queued = audit.submit([(entry(1), None)])
+        assert not writing.cancel(), "it is being written, and will be"
+        assert queued.cancel()
+        go.set()
+        audit.write(entry(2))
+        assert writing.result(10) == [None]
+    subjects = [json.loads(link.body).get("subject") for link in store.links(db)]
+    assert subjects == [None, "subject-0", "subject-2"]
 
 
 def test_a_restarted_process_opens_a_chain_of_its_own_and_both_verify(filled: Database) -> None:

@@ -1,6 +1,5 @@
 """Who may see what: every client x field x purpose x basis x hour says the same as a model of twenty lines."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import product
 
@@ -8,6 +7,7 @@ import pytest
 from access_bench import NOW, grant
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from access.decision import Ask, Consent, decide
 from ledger.grants import Grant

@@ -15,7 +15,7 @@ from command_line import Run
 
 from hub import subject_desk, subject_files
 from schemas.errors import Invalid, NotFound
-from schemas.identifiers import citizen_check
+from schemas.identifiers import citizen_check, uscc_check
 
 NEW = (head := "44030819910101001") + citizen_check(head)
 
@@ -94,6 +94,17 @@ def test_a_reissued_number_is_merged_listed_and_undone_by_command(lived: City, t
     assert [(d["action"], d["because"]) for d in masked] == [("reissue", "新证"), ("unmerge", "弄错了")]
     assert [d["former"] for d in plain] == [person] * 2
     assert person not in json.dumps(masked)
+
+
+def test_a_credit_code_that_was_issued_anew_is_merged_and_undone_by_command(told: Callable[..., Any]) -> None:
+    old, new = (head + uscc_check(head) for head in ("91310000MA1FL0000", "93310000MA1FL0000"))
+    merged = told("subject", "merge", "enterprise", "--reissued", "--because", "换证", answers=(old, new))
+    told("subject", "unmerge", "enterprise", str(merged["merge"]), "--because", "弄错了")
+    decided = told("subject", "history", "enterprise", "--unmask")
+    assert [(d["action"], d["former"], d["surviving"]) for d in decided] == [
+        ("reissue", old, new),
+        ("unmerge", old, new),
+    ]
 
 
 def test_a_merge_that_would_lose_a_file_is_refused(lived: City) -> None:

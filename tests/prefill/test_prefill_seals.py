@@ -1,11 +1,11 @@
 """What comes back with a submitted form is told apart: unchanged, changed, tampered, out of date, typed."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from prefill.seal import Place, Sealed, Sealer, SealKey, verify
 

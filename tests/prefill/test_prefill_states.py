@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from prefill.answer import Asked, World, prefill
 from prefill.envelope import FieldAnswer
@@ -215,7 +216,7 @@ def test_a_record_whose_newer_version_was_set_aside_is_stale(fresh: States, now:
     doubted = {"residents": {"dataset": "residents", "verdict": "doubted", **FACTS}}
     subject = file()
     body = {**subject.body, "sources": {**subject.body["sources"], **doubted}}
-    found = ask(replace(subject, body=body), fresh, now, key)["sex"]
+    found = ask(structs.replace(subject, body=body), fresh, now, key)["sex"]
     assert (found.state, found.verdict, found.value) == ("stale", "doubted", "2")
 
 
@@ -227,7 +228,7 @@ def test_sources_that_disagree_without_an_authority_give_no_value_and_are_named(
         for v, s in (("1", "residents"), ("2", "permits"))
     ]
     subject = file(sex=None)
-    found = ask(replace(subject, body={**subject.body, "disputed": {"sex": said}}), fresh, now, key)["sex"]
+    found = ask(structs.replace(subject, body={**subject.body, "disputed": {"sex": said}}), fresh, now, key)["sex"]
     assert (found.state, found.value, found.editable) == ("conflicting", None, True)
     assert (found.disputed_by, found.disputed_by_en[0]) == (("residents局", "permits局"), "Bureau of residents")
 
@@ -316,7 +317,7 @@ def test_the_tag_is_the_same_until_there_is_something_new(fresh: States, now: da
     first = tag(file(), fresh)
     assert tag(file(), fresh, now + timedelta(minutes=5)) == first
     others = (
-        tag(replace(file(), etag="e2"), fresh),
+        tag(structs.replace(file(), etag="e2"), fresh),
         tag(file(), change(fresh, "residents", status="held")),
         tag(file(), change(fresh, "residents", as_of=now)),
         tag(file(), fresh, now + timedelta(days=1)),

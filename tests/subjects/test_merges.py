@@ -6,17 +6,19 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_city import ANN, BOB, EVE, City, reference
+from small_city import ANN, BOB, EVE, FIRM, City, reference
 from test_subject_files import PEOPLE, days, publish
 from town import KEYS, Town, town_of
 
 from ledger import subject_merges
 from schemas.errors import HubError, Invalid, NotFound
+from schemas.identifiers import uscc_check
 from subjects import merges, review
 from subjects.kinds import Kind
 
 OLD = "990101900101001"  # Ann's, as it was printed with 15 digits
 MORE = [*PEOPLE, OLD, "12345"]
+ANEW = (head := f"93{FIRM[2:17]}") + uscc_check(head)  # the firm's, after it became a cooperative
 
 
 @pytest.fixture
@@ -53,6 +55,28 @@ def test_a_subject_whose_number_was_issued_anew_is_called_as_before_and_one_that
     two.run()
     assert two.file(BOB).pseudonym == ann != bob
     assert two.store.count("person") == 1
+
+
+def test_an_enterprise_whose_credit_code_was_issued_anew_is_one_file_called_as_before_until_that_is_undone(
+    town: Town,
+) -> None:
+    opened_on = date(2020, 1, 1)
+    held = [{"account_no": f"A{n}", "holder_id": code, "opened_on": opened_on} for n, code in enumerate((FIRM, ANEW))]
+    town.city.publish("accounts", held)
+    town.run()
+    before, called = town.plaintext([FIRM, ANEW], "enterprise"), town.file(FIRM, "enterprise").pseudonym
+    number = town.decide(FIRM, ANEW, "reissue", kind="enterprise")
+    town.run()
+    firm = town.file(FIRM, "enterprise")
+    assert (firm.identifier, firm.former, firm.pseudonym) == (ANEW, (FIRM,), called)
+    assert town.body(ANEW, "enterprise") == firm.body
+    assert {item.values["account_no"] for item in firm.items("accounts")} == {"A0", "A1"}
+    assert town.store.count("enterprise") == 1
+    town.undo(number, "enterprise")
+    town.run()
+    assert town.plaintext([FIRM, ANEW], "enterprise") == before
+    told = subject_merges.decisions(town.db, KEYS, "enterprise")
+    assert [(d.action, d.former, d.surviving) for d in told] == [("reissue", FIRM, ANEW), ("unmerge", FIRM, ANEW)]
 
 
 def test_an_undone_merge_leaves_files_as_if_it_had_never_been_and_stays_in_the_history(two: Town) -> None:
