@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from schemas.errors import Problem
+from schemas.messages import in_chinese
 from schemas.odcs_reader import CYCLES, HOURS, VENDOR, custom, cycle_of
 from schemas.questions import ITEM, QUESTIONS, RESOURCE, RULE, SOURCE, Question, Sheet, question
 
@@ -177,7 +178,7 @@ def amend(
 
 def wrong(sheet: Sheet, place: int, asked: Question, detail: str = "") -> Fault:
     """The answer is not what the question wants."""
-    zh = f"“{asked.zh}”填写有误：{asked.help_zh or '请改正'}"
+    zh = f"“{asked.zh}”填写有误：{in_chinese(detail) or asked.help_zh or '请改正'}"
     help_en = detail or asked.help_en or "please correct it"
     return Fault(sheet, place, asked.name, zh, f"“{asked.en}” is not right: {help_en}")
 
@@ -199,7 +200,7 @@ def faults(problems: Sequence[Problem], document: Mapping[str, Any]) -> tuple[Fa
     for problem in problems:
         sheet, place, asked = _located(problem.path, document)
         said = f"{problem.wrong} — right: {problem.example}" if problem.example else problem.wrong
-        of_whole = Fault(sheet, place, "", f"契约有误（{problem.path}）：{said}", f"{problem.path}: {said}")
+        of_whole = Fault(sheet, place, "", f"契约有误（{problem.path}）：{in_chinese(said)}", f"{problem.path}: {said}")
         fault = wrong(sheet, place, asked, said) if asked else of_whole
         found.setdefault((sheet, place, fault.question or problem.path), fault)
     return tuple(found.values())

@@ -34,6 +34,8 @@ class Template:
     def held(self, text: str) -> list[str] | None:
         """What fills the places in this text, or None where it is another's.
 
+        A text that begins with a place and a colon (a file, a dataset) is first cut there: no first place holds one.
+
         >>> Template(("", " has no sheet ", ""), "").held("a.xlsx has no sheet 'Data'")
         ['a.xlsx', "'Data'"]
         """
@@ -48,7 +50,8 @@ class Template:
                 return None
             found.append(text[at:to])
             at = to + len(piece)
-        return [*found, text[at:end]] if at <= end else None
+        found.append(text[at:end])
+        return None if at > end or (not first and ": " in found[0]) else found
 
     def filled(self, values: list[str]) -> str:
         """The Chinese with these values in its places."""
@@ -73,7 +76,7 @@ def in_chinese(text: str) -> str:
     if right:
         return f"{in_chinese(wrong)}；正确写法：{in_chinese(example)}"
     if _BOTH.match(text):
-        return "；".join(found[1] if (found := _BOTH.match(x)) else in_chinese(x) for x in _BESIDE.split(text))
+        return "；".join(in_chinese(found[1] if (found := _BOTH.match(x)) else x) for x in _BESIDE.split(text))
     whole, templates = _catalogue()
     known = whole.get(text)
     if known is not None:

@@ -86,14 +86,18 @@ class Module:
 
 def sites() -> Iterator[Site]:
     """Every place of the packages that raises, or hands on what to do."""
-    for module in modules():
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.Call):
-                told = [_texts(module, part, 0) for part in _parts(node)]
-                found = {text for some, _ in told for text in some if any(c.isalpha() for c in text.replace("{}", ""))}
-                lost = {what for _, some in told for what in some}
-                if found or lost:
-                    yield Site(module.name, node.lineno, frozenset(found), frozenset(lost))
+    return (site for module in modules() for site in sites_of(module))
+
+
+def sites_of(module: Module) -> Iterator[Site]:
+    """Those of one module."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call):
+            told = [_texts(module, part, 0) for part in _parts(node)]
+            found = {text for some, _ in told for text in some if any(c.isalpha() for c in text.replace("{}", ""))}
+            lost = {what for _, some in told for what in some}
+            if found or lost:
+                yield Site(module.name, node.lineno, frozenset(found), frozenset(lost))
 
 
 def strings() -> set[str]:

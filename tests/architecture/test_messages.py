@@ -1,9 +1,10 @@
 """Every message of the code has its Chinese, and the catalogue no message that nobody says."""
 
+import ast
 import re
 
 import pytest
-from code_messages import Site, sites, strings
+from code_messages import Module, Site, sites, sites_of, strings
 
 from schemas.errors import ContractInvalid, Problem
 from schemas.messages import in_chinese, rows
@@ -17,7 +18,14 @@ BY_OTHERS = frozenset({
     "Field required", "Extra inputs are not permitted",
 })  # fmt: skip
 """What jsonschema and pydantic say of a declared file, as far as it is met often."""
-PUT_TOGETHER = frozenset({"{}; {}", "has unknown column {}", "has twice {}"})
+_REFUSED = (
+    "is not in HUB_REACHABLE", "is this machine itself",
+    "is no source's address (link-local, metadata, multicast, unspecified or reserved)",
+)  # fmt: skip
+PUT_TOGETHER = {
+    "{}; {}", "has unknown column {}", "has twice {}", "{}: line {} has a value beyond the last named column",
+    "{}: record {} has a value beyond the last named column", *(f"{{}} leads to {{}}, which {why}" for why in _REFUSED),
+}  # fmt: skip
 """What the code joins from parts."""
 NOT_FOLLOWED = {
     ("access/grant_code.py", "fault['msg']"): "pydantic's words",
@@ -67,6 +75,25 @@ def test_what_cannot_be_followed_is_listed_with_its_reason(told: list[Site]) -> 
     assert {(site.file, what) for site in told for what in site.lost} == NOT_FOLLOWED.keys()
 
 
+def test_texts_are_followed_to_where_they_are_written() -> None:
+    code = """
+_AGAIN = "try again"
+_WHY = {"late": ("it is late", "wait")}
+def _refuse(what, todo=_AGAIN):
+    raise Forbidden(f"{place} {what}", todo=todo)
+def go(kind, given):
+    _refuse("is locked by somebody" if given else "is gone for good")
+    what, todo = _WHY[kind]
+    raise Invalid(what + ", sorry", todo=todo)
+    raise Invalid(given.text, todo=f"see: {given}")
+"""
+    found = list(sites_of(Module("x.py", ast.parse(code))))
+    assert {text for site in found for text in site.texts} == {
+        "{} is locked by somebody", "{} is gone for good", "try again", "it is late, sorry", "wait", "see: {}",
+    }  # fmt: skip
+    assert {what for site in found for what in site.lost} == {"given.text"}
+
+
 def test_each_message_is_found_by_its_own_words_and_keeps_what_fills_its_places() -> None:
     wrong = {}
     for english, chinese in rows().items():
@@ -90,18 +117,25 @@ def test_a_place_is_filled_in_order_or_by_number_never_by_both() -> None:
 def test_what_the_hub_says_within_a_message_is_in_chinese_too() -> None:
     assert in_chinese("request R7 is withdrawn: it cannot be approved") == "申请 R7 当前为“已撤回”，不能再改为“已批准”"
     assert in_chinese("a refusal wants a reason") == "答复不予共享须说明理由"
+    assert in_chinese("fields.0: is required; purpose: is too long") == "fields.0：必填；purpose：过长"
+    lacking = "people: file a.csv lacks column 'name'; has unknown column 'x', 'y'; has twice 'z'"
+    assert in_chinese(lacking) == "people：文件 a.csv 缺少列 'name'；有未知列 'x', 'y'；重复出现 'z'"
     held = "residents: 3 条不合格(3;上限 2) / no sex (3; at most 2); 本次报送为空 / empty delivery"
-    assert in_chinese(held) == "residents: 3 条不合格(3;上限 2)；本次报送为空"
+    assert in_chinese(held) == "residents：3 条不合格(3;上限 2)；本次报送为空"
 
 
 def test_a_contract_s_problems_are_told_line_by_line() -> None:
     faults = [
         Problem("id", "is missing or empty", "id: residents", "a.yaml"),
+        Problem("servers[0].type", "'s3' with format 'docx' has no connector", "", "a.yaml"),
+        Problem("line 1", "not valid YAML: found nothing", "", "a.yaml"),
         Problem("schema[0].properties[2]", "'DE9' is no data element", "one of DE01001, DE01002"),
     ]
     assert in_chinese(str(ContractInvalid(faults))).split("\n") == [
         "a.yaml：id：缺失或为空；正确写法：id: residents",
-        "schema[0].properties[2]: 'DE9' 不是数据元；正确写法：可选：DE01001, DE01002",
+        "a.yaml：servers[0].type：没有读取 'docx' 格式的 's3' 连接器",
+        "a.yaml：line 1：不是有效的 YAML：found nothing",
+        "schema[0].properties[2]：'DE9' 不是数据元；正确写法：可选：DE01001, DE01002",
     ]
 
 
