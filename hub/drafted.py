@@ -23,7 +23,8 @@ from schemas.answering import Fault
 from schemas.contract import Contract, Source
 from schemas.draft import seen
 from schemas.errors import ContractInvalid
-from schemas.odcs_reader import FILE_FORMATS, FITTING, source_of
+from schemas.odcs_reader import FITTING, source_of
+from schemas.odcs_server import FILE_FORMATS
 from schemas.questions import ITEM, RESOURCE, SOURCE, Sheet, question
 
 Answers = Mapping[str, str]

@@ -24,6 +24,8 @@ from quality.stated import stated
 from schemas.contract import Contract, Judging
 from schemas.errors import ContractInvalid, Problem
 
+_RIGHT = {"pattern": "pattern: '^[0-9]{6}$'", "sql": 'predicate: "paid >= 0"'}
+
 
 def rules(contract: Contract, *, today: date) -> tuple[Rule, ...]:
     """Every rule of the contract, in the order of its columns.
@@ -73,8 +75,16 @@ def _unevaluable(contract: Contract, found: list[Rule]) -> Iterator[Problem]:
     columns = ["_raws VARCHAR[]", *(f"{quote(c.name)} {c.sql_type}" for c in contract.columns)]
     predicates = {r.id: r.ok for r in found if r.stage in ("row", "text") and r.kind != "drift"}
     wrong = unevaluable(", ".join(columns), predicates) | unknown_expectations([r for r in found if r.alone])
+    kinds = {r.id: r.kind for r in found}
     for name, why in wrong.items():
-        yield Problem(f"quality.{name}", f"cannot be evaluated: {why}", "pattern: '^[0-9]{6}$', minimum: 0")
+        if kinds[name] == "range":  # DuckDB's own words tell of casts that the contract does not have
+            yield Problem(
+                f"quality.{name}", "a bound does not fit the column's type", "minimum: 0, or 1900-01-01 of dates"
+            )
+        else:
+            yield Problem(
+                f"quality.{name}", f"cannot be evaluated: {why}", _RIGHT.get(kinds[name], "a rule of its columns")
+            )
 
 
 def _key_missing(contract: Contract) -> Rule:

@@ -18,7 +18,8 @@ import yaml
 
 from schemas.errors import Problem
 from schemas.messages import in_chinese
-from schemas.odcs_reader import CYCLES, HOURS, VENDOR, custom, cycle_of
+from schemas.odcs_reader import CYCLES, HOURS, cycle_of
+from schemas.odcs_walk import VENDOR, custom
 from schemas.questions import ITEM, QUESTIONS, RESOURCE, RULE, SOURCE, Question, Sheet, question
 
 Answers = dict[str, str]

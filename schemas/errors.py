@@ -32,7 +32,7 @@ A message says what is wrong, where, and what to do. It never holds personal dat
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class HubError(Exception):
@@ -57,7 +57,7 @@ class HubError(Exception):
         name = type(self).__name__
         return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")
 
-    def problem(self) -> dict[str, str | int]:
+    def problem(self) -> dict[str, Any]:
         """The error as an RFC 9457 problem document."""
         return {
             "type": f"urn:cityhub:problem:{self.code}",
@@ -96,6 +96,11 @@ class ContractInvalid(Stop):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(p) for p in problems))
         self.problems = tuple(problems)
+
+    def problem(self) -> dict[str, Any]:
+        """The document with each fault apart: its `file`, `place`, `problem` and what to do (`todo`: an example of right)."""
+        each = [{"file": p.file, "place": p.path, "problem": p.wrong, "todo": p.example} for p in self.problems]
+        return super().problem() | {"problems": each}
 
 
 class SourceMissing(Stop):

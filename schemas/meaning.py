@@ -6,7 +6,8 @@ Called by `schemas.odcs` once a file has the right form; every finding is a `Pro
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from schemas.codes import code_list
@@ -35,8 +36,9 @@ _DATES = ("date", "timestamp")
 
 
 def of_column(column: Column, path: str) -> Iterator[Problem]:
-    """What is wrong with a column's element, codes and source format."""
+    """What is wrong with a column's element, bounds, codes and source format."""
     yield from _element(column, path)
+    yield from _bounds(column, f"{path}.logicalTypeOptions")
     yield from _codes(column, f"{path}.customProperties.codeMap")
     if column.format is not None:
         yield from _format(column, f"{path}.customProperties.sourceFormat")
@@ -67,6 +69,29 @@ def _element(column: Column, path: str) -> Iterator[Problem]:
         yield Problem(
             f"{path}.logicalType", wrong, f"logicalType: {element.logical_types[0]}".replace("decimal", "number")
         )
+
+
+def _bounds(column: Column, path: str) -> Iterator[Problem]:
+    for name, bound in (("minimum", column.minimum), ("maximum", column.maximum)):
+        if bound is not None and not _is(column.type, bound):
+            example = f"{name}: {'1900-01-01' if column.type in _DATES else 0}"
+            yield Problem(f"{path}.{name}", f"{bound!r} is no {column.type}", example)
+
+
+def _is(kind: str, bound: str) -> bool:
+    """Whether the text is a value of the type, as a bound is written: ISO 8601, or digits."""
+    try:
+        match kind:
+            case "date":
+                date.fromisoformat(bound)
+            case "timestamp":
+                datetime.fromisoformat(bound)
+            case "integer" | "number" | "decimal":
+                number = Decimal(bound)
+                return number.is_finite() and (kind != "integer" or number == number.to_integral_value())
+    except (ValueError, InvalidOperation):
+        return False
+    return True
 
 
 def _nearest(column: Column) -> str:

@@ -4,7 +4,7 @@
 2. The standard's own JSON Schema is applied, then its pydantic model: each catches what the other lets through.
 3. Our own rules are applied: what ODCS lacks is in `customProperties` with `vendor: cityhub`, listed in `docs/reference/contract.md`;
    what the standard can say and the hub does not do is refused, not ignored.
-4. The `Contract` is built. All problems of a file are reported at once, each with its path and an example of right.
+4. The `Contract` is built. All problems of a file, the standard's and ours, are reported at once, each with its path and an example of right.
 """
 
 from pathlib import Path
@@ -44,13 +44,24 @@ def load(path: Path, text: str | None = None) -> Contract:
 def read(document: dict[str, Any], name: str = "") -> Contract:
     """The contract that a document describes; `name` is its file's, for errors. Raises ContractInvalid as `load` does."""
     document = plain(document)
-    problems = odcs_standard.problems(document)
-    if not problems:
-        contract, problems = odcs_reader.read(document)
-        problems = [*problems, *odcs_limits.problems(document)]
-        if not problems:
-            return contract
-    raise ContractInvalid([Problem(p.path, p.wrong, p.example, name) for p in problems])
+    standard, own = odcs_standard.problems(document), list[Problem]()
+    try:
+        contract, own = odcs_reader.read(document)
+        own += odcs_limits.problems(document)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        if not standard:  # of a wrong form, our rules say what they can
+            raise
+    if not standard and not own:
+        return contract
+    found = [*standard, *(p for p in own if not any(_says(other, p) for other in standard))]
+    raise ContractInvalid([Problem(p.path, p.wrong, p.example, name) for p in found])
+
+
+def _says(standard: Problem, own: Problem) -> bool:
+    """Whether the standard's problem is of the same place, or of what the place is part of: our own would say it again."""
+    around, _, last = own.path.rpartition(".")
+    missing = standard.path == (around or "-") and standard.wrong.startswith(f"'{last}'")
+    return missing or standard.path == own.path or own.path.startswith((f"{standard.path}.", f"{standard.path}["))
 
 
 def plain(value: Any) -> Any:

@@ -6,12 +6,8 @@ What ODCS lacks is in `customProperties` with `vendor: cityhub`, listed in `docs
 import re
 from datetime import date
 from typing import Any
-from urllib.parse import unquote
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from schemas import meaning
 from schemas.contract import (
-    Check,
     Claim,
     Column,
     Contact,
@@ -19,25 +15,22 @@ from schemas.contract import (
     Drift,
     Judging,
     Limits,
-    Severity,
     Source,
     SubjectLink,
     Threshold,
 )
 from schemas.errors import Problem
-from schemas.windows import window
+from schemas.odcs_server import FILE_FORMATS, Servers
+from schemas.odcs_table import Tables
+from schemas.odcs_walk import custom
 
-VENDOR = "cityhub"
 CYCLES: dict[str, float | None] = {
     "实时": 1, "每日": 24, "每周": 168, "每月": 744, "每季度": 2208, "每半年": 4416, "每年": 8784,
     "不定期": None, "不更新": None, "其他": None,
 }  # fmt: skip
-FILE_FORMATS = {"csv": "csv", "tsv": "csv", "xlsx": "xlsx", "json": "jsonl", "jsonl": "jsonl", "parquet": "parquet"}
 FITTING = {True: {"file", "api"}, False: {"database", "api"}}
 """Sharing modes that fit a resource's format (发改高技〔2017〕1272号): of files, of anything else."""
 NO_TITLE = ("系统", "平台", "数据库")
-URL_TYPES = ("sqlite", "oracle", "mssql", "dm", "opengauss", "duckdb")
-SQL_TYPES = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
 DRIFT_MODES = ("evolve", "freeze", "quarantine", "stop")
 RECONCILE = {"daily": 1, "weekly": 7, "monthly": 30}
 HOURS = {
@@ -51,9 +44,6 @@ HOURS = {
     "m": 744.0,
     "y": 8784.0,
 }
-_CHECK_OPERATORS = (
-    "mustBe", "mustNotBe", "mustBeGreaterThan", "mustBeGreaterOrEqualTo", "mustBeLessThan", "mustBeLessOrEqualTo",
-)  # fmt: skip
 
 
 def read(document: dict[str, Any]) -> tuple[Contract, list[Problem]]:
@@ -71,29 +61,8 @@ def source_of(document: dict[str, Any]) -> tuple[Source, list[Problem]]:
     return reader.source(columns), reader.problems
 
 
-def custom(node: dict[str, Any], name: str, default: Any = None) -> Any:
-    """The value of our custom property `name` on an ODCS node, or `default`."""
-    for item in node.get("customProperties") or ():
-        if item.get("vendor") == VENDOR and item.get("property") == name:
-            return item.get("value")
-    return default
-
-
-class _Reader:
-    """Walks one document, collecting problems instead of stopping at the first."""
-
-    def __init__(self, document: dict[str, Any]) -> None:
-        self.document = document
-        self.problems: list[Problem] = []
-
-    def wrong(self, path: str, wrong: str, example: str) -> None:
-        self.problems.append(Problem(path, wrong, example))
-
-    def text(self, value: Any, path: str, example: str) -> str:
-        if isinstance(value, str) and value.strip():
-            return value.strip()
-        self.wrong(path, "is missing or empty", example)
-        return ""
+class _Reader(Servers, Tables):
+    """Walks one document."""
 
     def contract(self) -> Contract:
         doc = self.document
@@ -183,215 +152,6 @@ class _Reader:
             self.custom_wrong("openToPublic", "true or false is wanted", "true")
             return None
         return said
-
-    def custom_wrong(self, name: str, wrong: str, example: str) -> None:
-        self.wrong(f"customProperties.{name}", wrong, f"{{property: {name}, value: {example}, vendor: {VENDOR}}}")
-
-    def schema(self) -> tuple[tuple[Column, ...], tuple[Check, ...]]:
-        objects = self.document.get("schema") or []
-        if len(objects) != 1 or not objects[0].get("properties"):
-            self.wrong(
-                "schema", "exactly one object with properties is wanted", "schema: [{name: residents, properties: […]}]"
-            )
-            return (), ()
-        columns: list[Column] = []
-        checks: list[Check] = []
-        for i, node in enumerate(objects[0]["properties"]):
-            path = f"schema[0].properties[{i}]"
-            columns.append(self.column(node, path))
-            self.problems += meaning.of_column(columns[-1], path)
-            checks += self.checks(node.get("quality"), f"{path}.quality", columns[-1].name)
-        checks += self.checks(objects[0].get("quality"), "schema[0].quality", "")
-        for what, values in (("name", [c.name for c in columns]), ("physicalName", [c.source for c in columns])):
-            for twice in {v for v in values if values.count(v) > 1}:
-                self.wrong("schema[0].properties", f"{what} {twice!r} stands twice", f"a {what} of its own for each")
-        if columns and not any(c.key_position for c in columns):
-            self.wrong("schema[0].properties", "no primary key", "primaryKey: true, primaryKeyPosition: 1")
-        known = {c.name: c for c in columns}
-        self.problems += meaning.of_checks(checks, known)
-        for check in checks:
-            for name in check.arguments.get("columns", ()):
-                if name not in known:
-                    self.wrong(
-                        f"quality.{check.id}", f"names an unknown column {name!r}", f"one of {', '.join(sorted(known))}"
-                    )
-        return tuple(columns), tuple(checks)
-
-    def column(self, node: dict[str, Any], path: str) -> Column:
-        name = self.text(node.get("name"), f"{path}.name", "name: citizen_id")
-        if name and (name.startswith("_") or not re.fullmatch(r"\w{1,63}", name)):
-            self.wrong(
-                f"{path}.name", f"{name!r}: letters, digits and _ are wanted, not starting with _", "name: birth_date"
-            )
-        kind = node.get("logicalType", "string")
-        options = node.get("logicalTypeOptions") or {}
-        physical = re.match(
-            r"(?i)(?:decimal|numeric)\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)", str(node.get("physicalType") or "")
-        )
-        if kind == "number" and physical:
-            kind = "decimal"
-        if kind not in ("string", "integer", "number", "decimal", "date", "timestamp", "boolean"):
-            self.wrong(f"{path}.logicalType", f"{kind!r} cannot be held in a table column", "logicalType: string")
-            kind = "string"
-        values = node.get("enum") or []
-        codes = custom(node, "codeMap")
-        if codes is not None and not isinstance(codes, dict):
-            self.wrong(
-                f"{path}.customProperties.codeMap", "a mapping of source codes is wanted", '{"男": "1", "女": "2"}'
-            )
-            codes = None
-        return Column(
-            name=name,
-            source=str(node.get("physicalName") or name),
-            title=str(node.get("businessName") or name),
-            type=kind,
-            precision=int(physical[1]) if physical else 18,
-            scale=int(physical[2]) if physical else 4,
-            required=bool(node.get("required")) or bool(node.get("primaryKey")),
-            unique=bool(node.get("unique")),
-            key_position=max(int(node.get("primaryKeyPosition", 1)), 1) if node.get("primaryKey") else 0,
-            element=custom(node, "dataElementId"),
-            format=custom(node, "sourceFormat"),
-            codes={str(k): str(v) for k, v in codes.items()} if codes else None,
-            enum=tuple(str(v["value"]) for v in values) or None,
-            labels={str(v["value"]): str(v["label"]) for v in values if v.get("label")},
-            min_length=options.get("minLength"),
-            max_length=options.get("maxLength"),
-            pattern=options.get("pattern"),
-            deprecated=bool(node.get("deprecated")),
-            minimum=_bound(options.get("minimum")),
-            maximum=_bound(options.get("maximum")),
-            classification=str(node.get("classification") or "L2"),
-            share_type=int(custom(node, "itemShareType", custom(self.document, "shareType", 2)) or 2),
-            description=str(node.get("description") or ""),
-        )
-
-    def checks(self, nodes: Any, path: str, column: str) -> list[Check]:
-        found: list[Check] = []
-        for i, node in enumerate(nodes or ()):
-            here = f"{path}[{i}]"
-            implementation = node.get("implementation") if node.get("type") == "custom" else None
-            arguments = dict(node.get("arguments") or {})
-            if node.get("type") == "custom":
-                if (
-                    node.get("engine") != VENDOR
-                    or not isinstance(implementation, dict)
-                    or "check" not in implementation
-                ):
-                    self.wrong(here, "custom rules are of engine cityhub with a named check",
-                               "{type: custom, engine: cityhub, implementation: {check: dateOrder, columns: [from, to]}}")  # fmt: skip
-                    continue
-                arguments = {k: v for k, v in implementation.items() if k != "check"}
-            kind = "sql" if node.get("type") == "sql" else (implementation or {}).get("check") or node.get("metric")
-            if not kind:
-                if node.get("type") != "text":
-                    self.wrong(here, "a metric, sql or custom check is wanted", "{metric: nullValues, mustBe: 0}")
-                continue
-            stated = {**node, **{o: arguments.pop(o) for o in _CHECK_OPERATORS if o in arguments}}
-            limit = next(((o, float(stated[o])) for o in _CHECK_OPERATORS if o in stated), None)
-            severity: Severity = "warning" if node.get("severity") == "warning" else "error"
-            if node.get("severity") not in (None, "error", "warning"):
-                self.wrong(f"{here}.severity", f"{node['severity']!r} is unknown", "severity: error | warning")
-            found.append(
-                Check(
-                    id=str(node.get("id") or f"{column + '_' if column else ''}{kind}_{i}"),
-                    kind=str(kind),
-                    column=column,
-                    arguments=arguments,
-                    limit=limit,
-                    severity=severity,
-                    dimension=str(node.get("dimension") or "conformity"),
-                    percent=node.get("unit") == "percent",
-                )
-            )
-        return found
-
-    def source(self, columns: set[str]) -> Source:
-        servers = self.document.get("servers") or []
-        if len(servers) != 1:
-            self.wrong("servers", "exactly one server is wanted", "servers: [{server: source, type: postgres, …}]")
-            return Source("csv", "", "")
-        server = servers[0]
-        sync = custom(server, "syncMode", "snapshot")
-        cursor = custom(server, "cursor")
-        if sync not in ("snapshot", "incremental", "append"):
-            self.wrong(
-                "servers[0].customProperties.syncMode", f"{sync!r} is unknown", "snapshot | incremental | append"
-            )
-            sync = "snapshot"
-        kind, url, table = self.address(server)
-        if sync == "incremental" and kind != "push" and cursor not in columns:
-            self.wrong(
-                "servers[0].customProperties.cursor", "incremental sync wants the name of a column", "value: updated_at"
-            )
-        return Source(
-            kind=kind,
-            url=url,
-            table=table,
-            sync=sync,
-            cursor=cursor,
-            lag=int(custom(server, "lagSeconds", 0) or 0),
-            encoding="utf-8" if kind == "push" else server.get("encoding") or custom(server, "encoding"),
-            timezone=self.timezone(str(custom(server, "timeZone", "Asia/Shanghai"))),
-            secret=custom(server, "secretRef"),
-            options=_file_options(server) | dict(custom(server, "options", {}) or {}),
-            windows=self.windows(custom(server, "pullWindows", ()) or ()),
-            rows_per_second=self.positive(custom(server, "rowsPerSecond"), "rowsPerSecond", kind),
-            statement_seconds=self.positive(custom(server, "statementSeconds"), "statementSeconds", kind) or 7200,
-        )
-
-    def windows(self, given: Any) -> tuple[str, ...]:
-        texts = tuple(map(str, given)) if isinstance(given, list | tuple) else (str(given),)
-        for text in texts:
-            try:
-                window(text)
-            except ValueError:
-                where, wrong = "servers[0].customProperties.pullWindows", f"{text!r} is no span of hours"
-                self.wrong(where, wrong, 'value: ["22:00-06:00"]')
-                return ()
-        return texts
-
-    def positive(self, value: Any, name: str, kind: str) -> int | None:
-        """A whole number above zero, for databases only: nothing else would heed it."""
-        where = f"servers[0].customProperties.{name}"
-        if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0 and kind == "sql"):
-            return value
-        wrong = "a whole number above 0 is wanted" if kind == "sql" else "is heeded by databases only"
-        self.wrong(where, wrong, "value: 5000")
-        return None
-
-    def timezone(self, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ValueError, OSError, ZoneInfoNotFoundError):
-            self.wrong("servers[0].customProperties.timeZone", f"{name!r} is no IANA time zone", "value: Asia/Shanghai")
-        return name
-
-    def address(self, server: dict[str, Any]) -> tuple[str, str, str]:
-        kind = server.get("type", "")
-        objects = self.document.get("schema") or [{}]
-        table = str(objects[0].get("physicalName") or objects[0].get("name") or "")
-        if kind in SQL_TYPES:
-            port = f":{server['port']}" if server.get("port") else ""
-            if server.get("schema"):
-                table = f"{server['schema']}.{table}"
-            return "sql", f"{SQL_TYPES[kind]}://{server.get('host')}{port}/{server.get('database')}", table
-        files = _files(kind, server)
-        if files and server.get("format") in FILE_FORMATS:
-            return FILE_FORMATS[server["format"]], *files
-        if kind == "api":
-            return "rest", str(server.get("location") or ""), table
-        url = str(custom(server, "url", ""))
-        if kind == "custom" and url.partition(":")[0].partition("+")[0] in URL_TYPES:
-            return "sql", url, table
-        if kind == "custom" and custom(server, "kind") == "push":
-            return "push", "", str(self.document.get("id") or "")
-        self.wrong(
-            "servers[0].type",
-            f"{kind!r} with format {server.get('format')!r} has no connector",
-            "postgres, mysql, local, sftp or s3 with format csv|xlsx|jsonl|parquet, api, or custom with url: sqlite:///… or kind: push",
-        )
-        return "csv", "", table
 
     def service_levels(self) -> tuple[str, float | None, float | None, int]:
         cycle, hours, latency, retention = "不定期", None, None, 90
@@ -520,35 +280,8 @@ class _Reader:
         return None
 
 
-def _files(kind: str, server: dict[str, Any]) -> tuple[str, str] | None:
-    """Where files are and their path or pattern there; None for a server of another kind."""
-    scheme, _, rest = str(server.get("location") or "").partition("://")
-    host, _, path = rest.partition("/")
-    match kind, scheme:
-        case "local", _:
-            return "file://", str(server.get("path") or "")
-        case ("sftp", "sftp") | ("s3", "s3"):
-            return f"{scheme}://{host}", path
-        case "custom", "http" | "https":
-            return f"{scheme}://{host}", unquote(path)
-        case _:
-            return None
-
-
-def _file_options(server: dict[str, Any]) -> dict[str, Any]:
-    """What the standard says of a server of files in words of its own."""
-    found = {"endpoint": server.get("endpointUrl")} if server.get("type") == "s3" else {}
-    if server.get("format") == "tsv":
-        found["delimiter"] = "\t"
-    return {name: value for name, value in found.items() if value}
-
-
 def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _bound(value: Any) -> str | None:
-    return None if value is None else str(value)
 
 
 def cycle_of(hours: float) -> str:

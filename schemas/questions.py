@@ -11,7 +11,8 @@ from importlib import resources
 from typing import Literal, get_args
 
 from schemas.elements import ELEMENTS
-from schemas.odcs_reader import CYCLES, FILE_FORMATS
+from schemas.odcs_reader import CYCLES
+from schemas.odcs_server import FILE_FORMATS
 
 Sheet = Literal["resource", "source", "items", "rules"]
 Kind = Literal[

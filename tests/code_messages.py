@@ -1,6 +1,7 @@
 """Every message that the code can raise, as templates: found in its syntax, not by running it.
 
-1. A site is a call of a `HubError` or of `Problem`, and any `todo=` of another call: each of its texts is an expression.
+1. A site is a call of a `HubError` or of `Problem`, any `todo=` of another call, and what a walker over a document is told is `wrong`: each of
+   its texts is an expression.
 2. `texts` follows an expression to its possible texts: constants, conditions, sums, the names of a function or module, parameters (to the calls
    of that module), functions' returns, tables. What an f-string holds becomes `{}`, unless it is itself one of a few constants.
 3. What cannot be followed is told apart, so that a test can hold the list of it.
@@ -136,6 +137,8 @@ def _parts(call: ast.Call) -> list[ast.expr]:
         case "Problem":
             given = dict(zip(("path", "wrong", "example", "file"), call.args, strict=False)) | named
             return [given[name] for name in ("wrong", "example") if name in given]
+        case "wrong" | "custom_wrong" if isinstance(call.func, ast.Attribute):
+            return call.args[1:3] if _called(call) == "wrong" else call.args[1:2]
         case name if name in KINDS or name in WRAPPED:
             return [*call.args[:1], *(named[n] for n in ("what", "todo") if n in named)]
         case _:

@@ -54,13 +54,16 @@ def test_settings_never_show_a_secret() -> None:
 
 
 def custom_properties() -> set[str]:
-    """The literal names that `schemas/odcs_reader.py` asks `custom(node, name)` for."""
+    """The literal names that the walk over a contract (`schemas/odcs_*.py`) asks `custom(node, name)` for."""
     found = set()
-    for node in ast.walk(ast.parse((ROOT / "schemas" / "odcs_reader.py").read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "custom":
-            name = node.args[1]
-            assert isinstance(name, ast.Constant), f"odcs_reader.py:{node.lineno} asks for a name that no page can list"
-            found.add(str(name.value))
+    for file in (ROOT / "schemas").glob("odcs_*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "custom":
+                name = node.args[1]
+                assert isinstance(name, ast.Constant), (
+                    f"{file.name}:{node.lineno} asks for a name that no page can list"
+                )
+                found.add(str(name.value))
     return found
 
 

@@ -282,6 +282,16 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], str, str]] = {
         "servers[0].customProperties.timeZone",
         "no IANA time zone",
     ),
+    "bound of a number": (
+        put("schema", 0, "properties", 5, "logicalTypeOptions", "minimum", "little"),
+        "schema[0].properties[5].logicalTypeOptions.minimum",
+        "is",
+    ),
+    "bound of a date": (
+        put("schema", 0, "properties", 4, "logicalTypeOptions", {"maximum": "the day after"}),
+        "schema[0].properties[4].logicalTypeOptions.maximum",
+        "'the day after' is no date",
+    ),
     "unit": (put("slaProperties", 0, "unit", "fortnight"), "slaProperties[0]", "a unit"),
 }
 
@@ -342,6 +352,43 @@ def test_all_faults_of_a_file_are_reported_at_once() -> None:
     for fault in ("resource code", "unknown element", "unknown rule", "time zone"):
         FAULTS[fault][0](document)
     assert len(problems(yaml.safe_dump(document, allow_unicode=True))) == 4
+
+
+def test_the_standards_faults_do_not_hide_the_hubs_own_and_none_is_said_twice() -> None:
+    document = copy.deepcopy(GOOD)
+    FAULTS["resource code"][0](document)
+    FAULTS["unknown element"][0](document)
+    del document["version"]
+    document["status"] = 7
+    found = problems(yaml.safe_dump(document, allow_unicode=True))
+    assert [p.path for p in found if "required property" in p.wrong or "is not" in p.wrong] == ["-", "status"]
+    assert {FAULTS["resource code"][1], FAULTS["unknown element"][1]} < {p.path for p in found}
+    assert len(found) == 4
+
+
+def test_what_is_too_malformed_to_be_walked_is_the_standards_to_refuse() -> None:
+    document = {**copy.deepcopy(GOOD), "schema": [3], "servers": "none"}
+    assert {p.path for p in problems(yaml.safe_dump(document, allow_unicode=True))} == {"schema[0]", "servers"}
+
+
+def test_the_columns_of_one_object_too_many_are_looked_at_as_well() -> None:
+    document = copy.deepcopy(GOOD)
+    document["schema"].append({"name": "more", "properties": [{"name": "n", "logicalType": "array"}]})
+    paths = {p.path for p in problems(yaml.safe_dump(document, allow_unicode=True))}
+    assert {"schema", "schema[1].properties", "schema[1].properties[0].logicalType"} <= paths
+
+
+def test_a_refusal_tells_programs_each_fault_apart() -> None:
+    document = copy.deepcopy(GOOD)
+    for fault in ("resource code", "time zone"):
+        FAULTS[fault][0](document)
+    with pytest.raises(ContractInvalid) as caught:
+        odcs.load(Path("dept/permits.odcs.yaml"), yaml.safe_dump(document, allow_unicode=True))
+    told = caught.value.problem()["problems"]
+    assert [(one["file"], one["place"]) for one in told] == [
+        ("dept/permits.odcs.yaml", FAULTS[fault][1]) for fault in ("resource code", "time zone")
+    ]
+    assert all(one["problem"] and one["todo"] for one in told)
 
 
 def test_a_contract_travels_through_json_without_loss() -> None:
