@@ -178,6 +178,7 @@ def publish(lake: Path, rows: int, load: int, share: float) -> None:
 
     from lake import hashing
     from lake.history import History, Load
+    from lake.session import PARQUET
 
     with duckdb.connect() as con:
         con.execute(
@@ -194,7 +195,7 @@ def publish(lake: Path, rows: int, load: int, share: float) -> None:
             rowset = f"SELECT * FROM ({query}) WHERE {some}"
             con.execute(
                 f"COPY (SELECT {names}, 'upsert' AS _op, {load}::BIGINT AS _load, ({load} * 1000000000 + i)::BIGINT AS _seq, "
-                f"{hashing.of_values(contract)} AS _hash FROM ({rowset})) TO '{path}' (FORMAT parquet, COMPRESSION zstd)"
+                f"{hashing.of_values(contract)} AS _hash FROM ({rowset})) TO '{path}' ({PARQUET})"
             )
             [(count,)] = con.execute(f"SELECT count(*) FROM read_parquet('{path}')").fetchall()
             whole = count if load == 1 else (history.head() or Load(dataset, 0, "", 0, "", "", "", None, 0, 0)).rows
@@ -221,9 +222,11 @@ def sources(lake: Path, folder: Path) -> Any:
 
 
 class Measured:
-    """Seconds of this process since its birth as a contender, and its peak memory."""
+    """Seconds of this process since its birth as a contender, and its peak memory; pandas, which Arrow brings along, is there already."""
 
     def __init__(self) -> None:
+        import pandas  # noqa: F401
+
         self.started = time.perf_counter()
         self.cpu = time.process_time()
 

@@ -23,6 +23,18 @@ def create_view(
     con.execute(f"CREATE OR REPLACE VIEW {quote(name)} AS {_select(lake, history, contract, columns, load)}")
 
 
+def create_some(
+    con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, name: str, load: int, where: str
+) -> None:
+    """Create view `name` of those live rows as of `load` that the predicate holds of: contract columns, `_load`, `_seq`.
+
+    They are sought before what later loads superseded is left out, so the cost is a scan.
+    """
+    columns = ", ".join(quote(c.name) for c in contract.columns) + ", _load, _seq"
+    selected = _select(lake, History(lake, contract.dataset), contract, columns, load, where=where)
+    con.execute(f"CREATE OR REPLACE VIEW {quote(name)} AS {selected}")
+
+
 def create_lookup(
     con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, name: str, load: int, keys: str
 ) -> None:
@@ -68,14 +80,18 @@ def create_newest(
 def touched(
     con: duckdb.DuckDBPyConnection, lake: Path, contract: Contract, column: str, since: int, upto: int, name: str
 ) -> None:
-    """Create view `name` with one column `value`: what `column` holds in rows of loads in (since, upto] and in the rows they supersede."""
+    """Create view `name` with one column `value`: what `column` holds in rows of loads in (since, upto] and in the rows they supersede.
+
+    A part of the key is the same in both, so then what lies before is not read.
+    """
     files = History(lake, contract.dataset).files()
     recent = [f for f in files if f.last_load > since and f.first_load <= upto]
     key = ", ".join(quote(k) for k in contract.key)
+    older = tuple(f for f in files if f.first_load <= since) if column not in contract.key else ()
     con.execute(
         f"CREATE OR REPLACE VIEW {quote(name)} AS "
         f"WITH fresh AS (SELECT * FROM ({_rows(contract, tuple(recent))}) WHERE _load > {since:d} AND _load <= {upto:d}), "
-        f"older AS (SELECT * FROM ({_rows(contract, files)}) WHERE _load <= {since:d}), "
+        f"older AS (SELECT * FROM ({_rows(contract, older)}) WHERE _load <= {since:d}), "
         f"superseded AS (SELECT o.{quote(column)} AS value FROM older o SEMI JOIN fresh USING ({key})) "
         f"SELECT DISTINCT value FROM (SELECT {quote(column)} AS value FROM fresh UNION ALL SELECT value FROM superseded) "
         "WHERE value IS NOT NULL"
@@ -134,7 +150,7 @@ def _hash(history: History, contract: Contract) -> str:
 
 
 def _select(
-    lake: Path, history: History, contract: Contract, columns: str, load: int | None, keys: str | None = None
+    lake: Path, history: History, contract: Contract, columns: str, load: int | None, keys: str | None = None, where: str = ""
 ) -> str:
     upto = history.number if load is None else load
     files = tuple(f for f in history.files() if f.first_load <= upto)
@@ -146,9 +162,11 @@ def _select(
         f"SELECT * FROM ({_rows(contract, tail)}) {among}WHERE _load > {floor:d} AND _load <= {upto:d} "
         f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY _seq DESC) = 1"
     )
-    live = f"SELECT {columns} FROM ({newest}) WHERE _op = 'upsert'"
+    live = f"SELECT {columns} FROM ({newest}) WHERE _op = 'upsert'" + (f" AND ({where})" if where else "")
     if not settled:
         return live
+    if where:  # fenced off, or DuckDB would look first at what was superseded, and at this last
+        settled = f"(WITH few AS MATERIALIZED (SELECT {columns} FROM {settled} WHERE {where}) FROM few)"
     if not tail:
         return f"SELECT {columns} FROM {settled} {among}"
     return (

@@ -13,12 +13,13 @@ from schemas.contract import Contract
 class Histories:
     """The two makers of views.
 
-    `view(con, contract, name, load)`: the live rows as of a load, with `_load` and `_seq`.
+    `view(con, contract, name, load, where)`: the live rows as of a load, with `_load` and `_seq`; all, or if `where` is not empty those
+    that this predicate holds of.
     `touched(con, contract, column, since, upto, name)`: a single column, what `column` holds in the rows of loads in
     (since, upto] and in those they superseded.
     """
 
-    view: Callable[[duckdb.DuckDBPyConnection, Contract, str, int], None]
+    view: Callable[[duckdb.DuckDBPyConnection, Contract, str, int, str], None]
     touched: Callable[[duckdb.DuckDBPyConnection, Contract, str, int, int, str], None]
 
 
@@ -26,8 +27,11 @@ def of_lake(lake: Path) -> Histories:
     """The histories of a lake on disk."""
     from lake import current
 
-    def view(con: duckdb.DuckDBPyConnection, contract: Contract, name: str, load: int) -> None:
-        current.create_view(con, lake, contract, name, load)
+    def view(con: duckdb.DuckDBPyConnection, contract: Contract, name: str, load: int, where: str) -> None:
+        if where:
+            current.create_some(con, lake, contract, name, load, where)
+        else:
+            current.create_view(con, lake, contract, name, load)
 
     def touched(
         con: duckdb.DuckDBPyConnection, contract: Contract, column: str, since: int, upto: int, name: str

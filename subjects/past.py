@@ -7,7 +7,7 @@ from ledger.subject_keys import SubjectKeys
 from ledger.subject_store import Opened, StoredFile
 from subjects import packing
 from subjects.file import SubjectFile, facts_of
-from subjects.reading import base_views, connected, files, only_touched
+from subjects.reading import aliases, connected, files, only_touched
 from subjects.statement import Share
 from subjects.work import ROOM, Room, Sources
 
@@ -26,9 +26,9 @@ def file_as_of(
     made = packing.layout(kind, sources.contracts)
     told = {(x.dataset, x.load): facts_of(x) for x in sources.loads}
     with connected(room) as con:
-        now = base_views(con, kind, sources, upto, decided)
+        now = aliases(con, kind, sources, decided)
         con.execute("CREATE TABLE touched AS SELECT $1 AS _k", [now.surviving(identifier)])
-        only_touched(con, kind, sources)
+        only_touched(con, kind, sources, upto)
         found = [
             t
             for t in files(con, kind, sources, upto, Share(merged=bool(now.aliases), some=True), now, 1, room)

@@ -36,31 +36,32 @@ def connected(room: Room) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def views(con: duckdb.DuckDBPyConnection, kind: Kind, sources: Sources, work: Work) -> Merged:
     """Make the views of a build: of everybody's rows, or of those that new loads and decisions touched; the merges that stand."""
-    now = base_views(con, kind, sources, work.pending.upto, work.merges[1])
+    now, upto = aliases(con, kind, sources, work.merges[1]), work.pending.upto
     if work.pending.since is None:
-        for dataset in kind.datasets:
-            con.execute(f"CREATE VIEW {_view(dataset)} AS SELECT * FROM {statement.quote(f'all_{dataset}')}")
+        everybodys(con, kind, sources, upto)
     else:
         _touched(con, kind, sources, work)
-        only_touched(con, kind, sources)
+        only_touched(con, kind, sources, upto)
     return now
 
 
-def base_views(
-    con: duckdb.DuckDBPyConnection, kind: Kind, sources: Sources, upto: Mapping[str, int], decided: int
-) -> Merged:
-    """Views `all_<dataset>` as of the loads `upto`, and table `aliases`, as of the decision number `decided`."""
+def aliases(con: duckdb.DuckDBPyConnection, kind: Kind, sources: Sources, decided: int) -> Merged:
+    """Make table `aliases` (former, surviving) as of the decision number `decided`; the merges that stand."""
     now = merges.merged(sources.decisions.get(kind.name, ()), decided)
     con.execute("CREATE TABLE aliases (former VARCHAR, surviving VARCHAR)")
     if now.aliases:
         con.executemany("INSERT INTO aliases VALUES ($1, $2)", list(now.aliases.items()))
-    for dataset in kind.datasets:
-        sources.histories.view(con, sources.contracts[dataset], f"all_{dataset}", upto[dataset])
     return now
 
 
-def only_touched(con: duckdb.DuckDBPyConnection, kind: Kind, sources: Sources) -> None:
-    """The rows of the subjects in `touched`, by whatever identifier, as the views that the queries read."""
+def everybodys(con: duckdb.DuckDBPyConnection, kind: Kind, sources: Sources, upto: Mapping[str, int]) -> None:
+    """Everybody's rows as of the loads `upto`, as the views that the queries read."""
+    for dataset in kind.datasets:
+        sources.histories.view(con, sources.contracts[dataset], statement.view_name(dataset), upto[dataset], "")
+
+
+def only_touched(con: duckdb.DuckDBPyConnection, kind: Kind, sources: Sources, upto: Mapping[str, int]) -> None:
+    """The rows of the subjects in `touched`, by whatever identifier, as the tables that the queries read."""
     con.execute(
         "CREATE TABLE wanted AS SELECT _k FROM touched UNION SELECT former FROM aliases WHERE surviving IN (SELECT _k FROM touched)"
     )
@@ -69,10 +70,11 @@ def only_touched(con: duckdb.DuckDBPyConnection, kind: Kind, sources: Sources) -
         texts = [
             q if c.type == "string" else f"CAST({q} AS VARCHAR)" for c in columns if (q := statement.quote(c.name))
         ]
-        whole = statement.quote(f"all_{dataset}")
+        theirs = " OR ".join(f"{text} IN (SELECT _k FROM wanted)" for text in texts)
+        sources.histories.view(con, sources.contracts[dataset], f"theirs_{dataset}", upto[dataset], theirs)
         shown = ", ".join(statement.quote(c.name) for c in sources.contracts[dataset].columns) + ", _load, _seq"
-        rows = " UNION ".join(f"SELECT {shown} FROM {whole} WHERE {text} IN (SELECT _k FROM wanted)" for text in texts)
-        con.execute(f"CREATE TABLE {_view(dataset)} AS {rows}")
+        table, rows = statement.quote(statement.view_name(dataset)), statement.quote(f"theirs_{dataset}")
+        con.execute(f"CREATE TABLE {table} AS SELECT {shown} FROM {rows}")
 
 
 def files(
@@ -107,10 +109,6 @@ def _touched(con: duckdb.DuckDBPyConnection, kind: Kind, sources: Sources, work:
         "CREATE TABLE touched AS SELECT DISTINCT coalesce(a.surviving, n._k) AS _k FROM named n LEFT JOIN aliases a ON a.former = n._k "
         "UNION SELECT _k FROM named"
     )
-
-
-def _view(dataset: str) -> str:
-    return statement.quote(statement.view_name(dataset))
 
 
 def _moments(kind: Kind, sources: Sources, upto: Mapping[str, int]) -> Moments:

@@ -14,7 +14,7 @@ from schemas.contract import Contract
 from schemas.identifiers import citizen_18
 from subjects import statement
 from subjects.kinds import Kind
-from subjects.reading import base_views, connected
+from subjects.reading import aliases, connected, everybodys
 from subjects.work import ROOM, Room, Sources
 
 Reason = Literal["missing", "form", "check", "ambiguous"]
@@ -43,11 +43,8 @@ def queue(
     """The records of a kind's datasets that are nobody's, as of the loads `upto` and the decision number `decided`, by dataset and column."""
     kind = sources.kinds[kind_name]
     with connected(room) as con:
-        merged = bool(base_views(con, kind, sources, upto, decided).aliases)
-        for dataset in kind.datasets:
-            con.execute(
-                f"CREATE VIEW {statement.quote(statement.view_name(dataset))} AS FROM {statement.quote(f'all_{dataset}')}"
-            )
+        merged = bool(aliases(con, kind, sources, decided).aliases)
+        everybodys(con, kind, sources, upto)
         for dataset, by in kind.links:
             yield from sorted(_strays(con, kind, sources, sources.contracts[dataset], by, merged=merged))
 
