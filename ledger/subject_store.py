@@ -191,13 +191,15 @@ class SubjectStore:
         return rows
 
     def write(self, kind: str, build: int, rows: Sequence[Row]) -> None:
-        """Write rows that `sealed` made in one transaction.
+        """Write rows that `sealed` made in one transaction; on the disk, at the latest, when `finish` returns.
 
         Raises:
             Superseded: a later build of this kind has begun, or other keys are in use.
         """
         with self._db.write() as connection:
             self._check(connection, kind, build)
+            if not self._db.is_sqlite:  # what a crash takes away is the end of a load that is not finished, and is loaded again
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
             if rows:
                 subject_rows.put(connection, rows)
 

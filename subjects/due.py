@@ -47,7 +47,7 @@ def due(
     ruled = [(kind, rule, item) for kind in kinds.values() for rule in kind.due if (item := kind.list_of(rule.list))]
     with duckdb.connect() as con:
         for dataset in {item.dataset for _, _, item in ruled}:
-            histories.view(con, contracts[dataset], view_name(dataset), latest.get(dataset, 0))
+            histories.view(con, contracts[dataset], view_name(dataset), latest.get(dataset, 0), "")
         for kind, rule, item in ruled:
             rows = con.execute(_query(kind, kinds, item, rule, contracts[item.dataset]), span).fetchall()
             found += [_due(kind, rule, contracts[item.dataset], row) for row in rows]

@@ -22,7 +22,7 @@ from subjects.packing import Layout
 from subjects.reading import connected
 from subjects.work import ROOM, Built, Room, Sources, Work
 
-_BATCH = 4000
+_BATCH = 8000
 
 
 def load(

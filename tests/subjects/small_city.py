@@ -127,17 +127,28 @@ class City:
     rows: dict[str, list[tuple[int, int, str, dict[str, Any]]]] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     seq: int = 0
+    late: int = -1000
 
     def publish(
-        self, dataset: str, upserts: Iterable[dict[str, Any]] = (), deletes: Iterable[dict[str, Any]] = ()
+        self,
+        dataset: str,
+        upserts: Iterable[dict[str, Any]] = (),
+        deletes: Iterable[dict[str, Any]] = (),
+        *,
+        late: bool = False,
     ) -> int:
-        """One load more of a dataset; a deletion repeats the row it deletes."""
+        """One load more of a dataset; a deletion repeats the row it deletes.
+
+        Late, rows that nobody has heard of yet come with the numbers of an earlier delivery, as released ones do.
+        """
+        known = {row[3][CONTRACTS[dataset].key[0]] for row in self.rows.get(dataset, ())}
         load = self.numbers[dataset] = self.numbers.get(dataset, 0) + 1
         blank = dict.fromkeys(c.name for c in CONTRACTS[dataset].columns)
         for op, rows in (("upsert", upserts), ("delete", deletes)):
             for row in rows:
-                self.seq += 1
-                self.rows.setdefault(dataset, []).append((load, self.seq, op, {**blank, **row}))
+                self.seq, self.late = self.seq + 1, self.late + 1
+                old = late and row[CONTRACTS[dataset].key[0]] not in known
+                self.rows.setdefault(dataset, []).append((load, self.late if old else self.seq, op, {**blank, **row}))
         return load
 
     def latest(self) -> dict[str, Load]:
@@ -146,7 +157,7 @@ class City:
 
     def loads(self) -> list[Load]:
         return [
-            Load(dataset, n, f"run-{dataset}-{n}", DAY0 + timedelta(days=n), 0)
+            Load(dataset, n, f"run-{dataset}-{n}", DAY0 + timedelta(days=n), len(self.current(dataset, n)))
             for dataset, last in self.numbers.items()
             for n in range(1, last + 1)
         ]
@@ -163,8 +174,9 @@ class City:
     def histories(self) -> Histories:
         return Histories(self._view, self._touched)
 
-    def _view(self, con: duckdb.DuckDBPyConnection, contract: Contract, name: str, load: int) -> None:
-        _table(con, contract, name, self.current(contract.dataset, load))
+    def _view(self, con: duckdb.DuckDBPyConnection, contract: Contract, name: str, load: int, where: str) -> None:
+        _table(con, contract, f"whole_{name}", self.current(contract.dataset, load))
+        con.execute(f'CREATE VIEW "{name}" AS FROM "whole_{name}" WHERE {where or "true"}')
 
     def _touched(
         self, con: duckdb.DuckDBPyConnection, contract: Contract, column: str, since: int, upto: int, name: str

@@ -49,32 +49,35 @@ rows = {
 
 
 @st.composite
-def days(draw: st.DrawFn) -> list[tuple[str, list[dict[str, Any]], list[int]]]:
-    """Loads one after another: dataset, upserted rows, and which of the live rows are deleted."""
+def days(draw: st.DrawFn) -> list[tuple[str, list[dict[str, Any]], list[int], bool]]:
+    """Loads one after another: dataset, upserted rows, which of the live rows are deleted, and whether it brings what an earlier one held back."""
     found = []
     for _ in range(draw(st.integers(1, 6))):
         dataset = draw(st.sampled_from(sorted(rows)))
         key = CONTRACTS[dataset].key[0]
         upserts = draw(st.lists(rows[dataset], max_size=4, unique_by=lambda r, k=key: r[k]))
-        found.append((dataset, upserts, draw(st.lists(st.integers(0, 5), max_size=2, unique=True))))
+        found.append(
+            (dataset, upserts, draw(st.lists(st.integers(0, 5), max_size=2, unique=True)), draw(st.booleans()))
+        )
     return found
 
 
-def publish(city: City, day: tuple[str, list[dict[str, Any]], list[int]]) -> None:
-    dataset, upserts, places = day
+def publish(city: City, day: tuple[str, list[dict[str, Any]], list[int], bool]) -> None:
+    dataset, upserts, places, late = day
     key = CONTRACTS[dataset].key[0]
     live = [r for r in city.current(dataset) if r[key] not in {u[key] for u in upserts}]
     deletes = [{k: v for k, v in live[i].items() if k[0] != "_"} for i in places if i < len(live)]
-    city.publish(dataset, upserts, deletes)
+    city.publish(dataset, upserts, deletes, late=late)
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(history=days(), later=days(), buckets=st.integers(1, 2))
+@given(history=days(), later=days(), buckets=st.integers(1, 2), piece=st.sampled_from([1, 1000]))
 def test_a_file_equals_the_naive_reference_and_touched_rebuilds_equal_full_ones(
-    kinds: dict[str, Kind], history: Any, later: Any, buckets: int
+    kinds: dict[str, Kind], history: Any, later: Any, buckets: int, piece: int
 ) -> None:
     city = City()
-    with town_of(city, kinds) as town, town_of(city, kinds) as other:
+    with pytest.MonkeyPatch.context() as patch, town_of(city, kinds) as town, town_of(city, kinds) as other:
+        patch.setattr(reading, "_PIECE", piece)
         for days in (history, later):
             for day in days:
                 publish(city, day)
