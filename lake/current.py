@@ -150,7 +150,13 @@ def _hash(history: History, contract: Contract) -> str:
 
 
 def _select(
-    lake: Path, history: History, contract: Contract, columns: str, load: int | None, keys: str | None = None, where: str = ""
+    lake: Path,
+    history: History,
+    contract: Contract,
+    columns: str,
+    load: int | None,
+    keys: str | None = None,
+    where: str = "",
 ) -> str:
     upto = history.number if load is None else load
     files = tuple(f for f in history.files() if f.first_load <= upto)

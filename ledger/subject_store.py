@@ -198,7 +198,7 @@ class SubjectStore:
         """
         with self._db.write() as connection:
             self._check(connection, kind, build)
-            if not self._db.is_sqlite:  # what a crash takes away is the end of a load that is not finished, and is loaded again
+            if not self._db.is_sqlite:  # a crash takes the end of a load that is not finished, and so is done again
                 connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
             if rows:
                 subject_rows.put(connection, rows)
