@@ -1,8 +1,8 @@
 """A record's way through, as steps that can be killed at any instant and tried again.
 
 1. `claim`: tell the ledger what the lake knows, take the lease, get the next load number.
-2. `read`: the connector streams into landing; the manifest seals it.
-3. `judge`: landed bytes are standardised and judged; passes, rejects and verdict lie in the run's work folder.
+2. `read`: the connector streams into landing; the manifest seals it. A database's rows are standardised on their way, aside.
+3. `judge`: landed bytes are standardised, unless they were, and judged; passes, rejects and verdict lie in the run's work folder.
 4. `publish`: what differs from current is appended, quarantine is committed, the load is committed; then the ledger is told.
 
 Each step finds out what is already done instead of undoing it. A run ends published, held, failed, superseded or dry, with a reason.
@@ -40,6 +40,8 @@ from lake.history import Load as Commit
 from lake.session import session
 from ledger import contracts, loads, runs
 from ledger.runs import Run
+from quality import prepared
+from quality.prepared import Preparing
 from quality.verdict import Verdict
 from schemas.contract import Contract
 from schemas.errors import DeliveryHeld, HubError, Stop, Superseded
@@ -98,9 +100,11 @@ def judge(hub: Hub, run_id: str) -> Run:
     with working(hub, run, contract, "judge"):
         manifest, work = landed(hub, run.dataset, run.run), work_folder(hub, run)
         crash.point("judge.before-verdict")
+        first = run.landing << SEQ_BITS
         verdict = judged(
-            hub, contract, deliveries(hub, contract, manifest), work, first_seq=run.landing << SEQ_BITS,
+            hub, contract, deliveries(hub, contract, manifest), work, first_seq=first,
             against=view_of(hub.lake, contract, run.load - 1), docs=hub.settings.docs, load=run.load,
+            prepared=prepared.find(contract, work, _digest(manifest), first_seq=first, load=run.load),
         )  # fmt: skip
         for file in work.glob("*.*"):
             sync_file(file)
@@ -297,10 +301,15 @@ def _land(hub: Hub, run: Run, contract: Contract, source: Connector, progress: P
     way = approach(contract, source, History(hub.lake, run.dataset).head(), full=run.full)
     runs.remark(hub.ledger, run.run, **_of_approach(way))
     missing = gone(contract, source) if contract.source.kind != "sql" else nullcontext()
-    with missing:
-        reading = source.read(way.columns, way.watermark)
+    preparing = Preparing(
+        contract, work_folder(hub, run), first_seq=run.landing << SEQ_BITS, load=run.load, memory_mb=hub.settings.judge_memory_mb
+    )  # fmt: skip
+    with missing, preparing:
+        reading = preparing.watched(source.read(way.columns, way.watermark))
         at = hub.clock().isoformat()
-        return landing.land(hub.lake, run.dataset, run.run, reading, landed_at=at, progress=progress)
+        manifest = landing.land(hub.lake, run.dataset, run.run, reading, landed_at=at, progress=progress)
+        preparing.seal(_digest(manifest))
+    return manifest
 
 
 def _of_approach(way: Approach) -> dict[str, Any]:

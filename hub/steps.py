@@ -20,6 +20,7 @@ from lake.session import Connection
 from ledger import loads, runs
 from ledger.runs import Run
 from quality import gate
+from quality.prepared import Prepared
 from quality.standardise import Delivery
 from quality.table_rules import Past
 from quality.verdict import Verdict
@@ -58,14 +59,17 @@ def deliveries(hub: Hub, contract: Contract, manifest: landing.Manifest) -> Gene
 
 def judged(
     hub: Hub, contract: Contract, delivered: Generator[Delivery, None, None], workdir: Path, *, first_seq: int, against: View,
-    docs: Path | None = None, load: int = 0,
+    docs: Path | None = None, load: int = 0, prepared: Prepared | None = None,
 ) -> Verdict:  # fmt: skip
-    """The gate over a delivery, held against current as `against` shows it; its files lie in `workdir`, which begins empty."""
-    shutil.rmtree(workdir, ignore_errors=True)
-    workdir.mkdir(parents=True)
+    """The gate over a delivery, held against current as `against` shows it.
+
+    Its files lie in `workdir`, which begins empty but for what is `prepared`.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    _empty(workdir, but=prepared.folder if prepared else None)
     pins = {name: History(hub.lake, name).number for name in contract.references}
     with closing(delivered):  # a file that turns out damaged is let go of at once
-        return gate.judge(
+        verdict = gate.judge(
             contract,
             delivered,
             workdir=workdir,
@@ -78,7 +82,11 @@ def judged(
             past=past(hub, contract, before=load),
             memory_mb=hub.settings.judge_memory_mb,
             load=load,
+            prepared=prepared,
         )
+    if prepared is not None:
+        shutil.rmtree(prepared.folder, ignore_errors=True)
+    return verdict
 
 
 def past(hub: Hub, contract: Contract, *, before: int) -> Past:
@@ -160,6 +168,16 @@ def told_plainly(dataset: str) -> Iterator[None]:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told without its text
         raise _fault(dataset, error) from None
+
+
+def _empty(folder: Path, *, but: Path | None) -> None:
+    for entry in folder.iterdir():
+        if entry == but:
+            continue
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
 
 
 def _fault(dataset: str, error: Exception) -> Retry:

@@ -5,6 +5,7 @@ Enters: a contract and the record batches of landed files. Leaves: passes, rejec
 
     rule(s)      one definition each: a row predicate, a Great Expectations expectation, words for people
     standardise  delivered values as the contract's types, in a DuckDB file
+    prepared     the same while they are still being read from a database
     sieve        splits rows by the predicates
     judge        counts by the expectations; the two must agree
     gate         the story; docs, verdict: what is told of it

@@ -119,11 +119,22 @@ class Fitting:
         found += [_finding("missing", name, "evolve") for name in sorted(self._unseen or ())]
         return (*found, *(_finding("unknown", shown(name), mode, rows) for name, rows in self.unknown.items()))
 
+    def to_json(self) -> dict[str, Any]:
+        """What was found, as plain JSON values; the marks stay in their file."""
+        unseen = None if self._unseen is None else sorted(self._unseen)
+        return {"missing": self.missing, "unknown": self.unknown, "unseen": unseen}
+
+    @classmethod
+    def of_json(cls, contract: Contract, marks: Path, found: dict[str, Any]) -> "Fitting":
+        """A fitting that is over, as `to_json` told it."""
+        unseen = None if found["unseen"] is None else set(found["unseen"])
+        return cls(contract, marks, found["missing"], found["unknown"], unseen)
+
     def create_table(self, con: duckdb.DuckDBPyConnection) -> None:
         """Table `drifted` of the rows to set aside, where the contract asks for it."""
         if self.contract.drift.columns == "quarantine":
             con.execute("CREATE TABLE drifted (_part INTEGER, _row BIGINT, what VARCHAR)")
-            if self._writer is not None:
+            if self.marks.exists():
                 con.execute(f"INSERT INTO drifted SELECT * FROM read_parquet({literal(str(self.marks))})")
 
     def _batches(self, part: int, file: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -3,7 +3,8 @@
 `judge` tells the story:
 
 1. The contract's rules are compiled.
-2. The delivery is fitted to the contract's columns as its drift modes say, and standardised into Parquet in the work folder.
+2. The delivery is fitted to the contract's columns as its drift modes say, and standardised into Parquet in the work folder, unless that was
+   done while it was read (`quality.prepared`).
 3. The sieve gives each row its fate: passed, rejected with reasons, duplicate or superseded.
 4. What passed, what was rejected, and every key delivered are there as Parquet; if every row passed, the standardised file is what passed.
 5. The judge counts the same rules with Great Expectations, in a thread beside the sieve, each when its table is there; a difference ends the run.
@@ -12,7 +13,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -20,6 +21,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import duckdb
+import pyarrow as pa
 
 from lake.current import literal, quote
 from lake.hashing import of_values
@@ -27,11 +29,12 @@ from lake.session import PARQUET
 from quality import docs as data_docs
 from quality import drift
 from quality import judge as gx_judge
+from quality.prepared import Prepared
 from quality.reasons import reasons, result
 from quality.rule import present
 from quality.rules import rules, version
 from quality.sieve import Ready, View, sift
-from quality.standardise import Delivery, create_view, delivered_hash, delivered_json, merged, standardise
+from quality.standardise import Delivery, create_view, delivered_hash, delivered_json, merged, write
 from quality.table_rules import Past
 from quality.verdict import Counts, Verdict
 from schemas.contract import Contract
@@ -52,6 +55,7 @@ def judge(
     past: Past | None = None,
     memory_mb: int = 1024,
     load: int = 0,
+    prepared: Prepared | None = None,
 ) -> Verdict:
     """Judge a delivery; leave `passes.parquet`, `rejects.parquet`, `keys.parquet`, `verdict.json` and `gx.json` in `workdir`.
 
@@ -60,7 +64,7 @@ def judge(
 
     Each delivery is a landed file's name and its batches: the contract's source columns and `_row`. `current` makes a view of the dataset's
     live rows, `references[dataset]` one of another dataset's as of load `pins[dataset]`, under the name it is given. `load` is the number that passed
-    rows are to bear.
+    rows are to bear. Where the delivery was `prepared`, `deliveries` are not asked for.
 
     Raises:
         ContractInvalid: a rule cannot be understood, or cannot be evaluated over the values.
@@ -70,11 +74,15 @@ def judge(
     """
     compiled, timer = rules(contract, today=today), Timer()
     with _session(workdir, memory_mb) as con:
-        fitting = drift.Fitting(contract, workdir / "drifted.parquet")
-        delivered = standardise(con, contract, fitting.fitted(merged(deliveries)), first_seq, workdir, load)
+        standard = prepared or _standardised(con, contract, deliveries, first_seq, workdir, load)
+        delivered, fitting, files = standard.rows, standard.fitting, list(standard.files)
+        create_view(con, contract, files)
         fitting.create_table(con)
-        if drift.keep_known(con, contract, fitting, current, of_values(contract), workdir / "standard-known.parquet"):
-            create_view(con, contract, [workdir / "standard-known.parquet"])
+        known = workdir / "standard-known.parquet"
+        if drift.keep_known(con, contract, fitting, current, of_values(contract), known):
+            files.append(known)
+            create_view(con, contract, [known])
+        pa.default_memory_pool().release_unused()  # what the batches were made in
         timer.lap("standardise")
         with ThreadPoolExecutor(1, "judge") as beside:
             stages = SimpleQueue[Ready | None]()
@@ -88,7 +96,7 @@ def judge(
             timer.lap("sieve")
             if not sifted.counts.balanced or sifted.counts.delivered != delivered:
                 raise JudgeFailed(f"{contract.dataset}: rows do not add up: {sifted.counts}", todo="report this")
-            whole = _write_rows(con, contract, workdir, sifted.counts)
+            whole = _write_rows(con, contract, workdir, files, sifted.counts)
             timer.lap("write")
             judgement = judging.result()
         gx_judge.agree(contract.dataset, judgement.counts | judgement.measures, sifted.judged | sifted.measures)
@@ -154,7 +162,17 @@ def _clear(workdir: Path) -> None:
         path.unlink()
 
 
-def _write_rows(con: duckdb.DuckDBPyConnection, contract: Contract, workdir: Path, counts: Counts) -> bool:
+def _standardised(
+    con: duckdb.DuckDBPyConnection, contract: Contract, deliveries: Iterable[Delivery], first_seq: int, workdir: Path, load: int
+) -> Prepared:  # fmt: skip
+    fitting = drift.Fitting(contract, workdir / "drifted.parquet")
+    rows, files = write(con, contract, fitting.fitted(merged(deliveries)), first_seq, workdir, load)
+    return Prepared(workdir, rows, tuple(files), fitting)
+
+
+def _write_rows(
+    con: duckdb.DuckDBPyConnection, contract: Contract, workdir: Path, files: Sequence[Path], counts: Counts
+) -> bool:
     """Leave the passes, rejects and keys; tell whether the passes are one standardised file whose every value shows what was delivered.
 
     One standardised file is never written again: beside it stands which of its rows did not pass.
@@ -170,7 +188,6 @@ def _write_rows(con: duckdb.DuckDBPyConnection, contract: Contract, workdir: Pat
         f"_seq, _file, _row, reasons, {delivered_json(contract)} AS delivered FROM standard JOIN rejected USING (_seq)",
         "keys": f"SELECT {distinct} {key} FROM standard WHERE {keyed}",
     }
-    files = list(workdir.glob("standard-*.parquet"))
     whole = counts.passed == counts.delivered
     if len(files) == 1:
         (workdir / "passes.parquet").unlink(missing_ok=True)

@@ -41,7 +41,21 @@ def standardise(
     workdir: Path,
     load: int = 0,
 ) -> int:
-    """Create view `standard` over files `standard-<n>.parquet` in `workdir`, one for each shape of the delivered rows; return their number.
+    """Create view `standard` over what `write` leaves in `workdir`; return the number of rows."""
+    rows, files = write(con, contract, deliveries, first_seq, workdir, load)
+    create_view(con, contract, files)
+    return rows
+
+
+def write(
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    deliveries: Iterable[Delivery],
+    first_seq: int,
+    workdir: Path,
+    load: int = 0,
+) -> tuple[int, list[Path]]:
+    """Write files `standard-<n>.parquet` in `workdir`, one for each shape of the delivered rows; return how many rows, and the files.
 
     Raises:
         SourceDamaged: a delivered column is unknown, or one of the contract's is missing.
@@ -60,8 +74,7 @@ def standardise(
             raise
         finally:
             con.unregister("_delivered")
-    create_view(con, contract, files)
-    return stream.seq - first_seq
+    return stream.seq - first_seq, files
 
 
 def create_view(con: duckdb.DuckDBPyConnection, contract: Contract, files: Iterable[Path]) -> None:

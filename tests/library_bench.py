@@ -66,6 +66,16 @@ class Library:
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 
+    def agree(self, *changes: tuple[str, str]) -> None:
+        """Put the contract in force with (old text, new text) pairs changed, as its next version."""
+        text = CONTRACT.read_text(encoding="utf-8")
+        for old, new in (("version: 1.0.0", "version: 1.1.0"), *changes):
+            assert old in text
+            text = text.replace(old, new)
+        file = self.hub.settings.home.parent / CONTRACT.name
+        file.write_text(text, encoding="utf-8")
+        registry.apply(self.hub, (file,), because="a test")
+
     def pull(self, **given: Any) -> Any:
         self.clock.now += timedelta(seconds=1)
         return pipeline.pull(self.hub, "arrivals", owner=f"run {self.clock.now}", **given)

@@ -7,11 +7,12 @@ from typing import Any
 import duckdb
 import pytest
 import servers
+from library_bench import library_at
 from modes_bench import Bench, sieve_alone
 
 from hub import maintenance, pipeline
 from hub.replay import replay
-from lake import landing, upkeep
+from lake import inbox, landing, upkeep
 from lake.history import History
 from ledger import runs
 from schemas.errors import DeliveryHeld, Stop
@@ -262,3 +263,23 @@ def test_what_an_api_lacked_once_is_still_remembered_after_a_replay(tmp_path: Pa
         assert set(made.current()) == {"1", "2", "3", "4"}
         made.pull()
     assert set(made.current()) == {"1", "2", "3"}
+
+
+def test_pushed_batches_are_replayed_from_landing_and_the_next_pull_reads_on(tmp_path: Path) -> None:
+    library = library_at(tmp_path)
+    library.send(("c1", "林一", 1), ("c2", None, 2))
+    library.pull()
+    library.send(("c1", "林一", 5))
+    library.pull()
+    assert library.current() == {"c1": ("林一", 5)}
+    library.agree(("logicalType: string, required: true}", "logicalType: string}"))
+    place, away = inbox.folder(library.hub.lake, "arrivals"), tmp_path / "away"
+    place.rename(away)  # what the department sent is not looked at again
+    done = replay(library.hub, "arrivals", since=1, owner="r")
+    away.rename(place)
+    assert (done.phase, done.load) == ("published", 3)
+    assert library.current() == {"c1": ("林一", 5), "c2": (None, 2)}
+    receipt = library.send(("c3", "林二", 1))
+    assert library.pull().facts["counts"]["delivered"] == 1
+    assert library.fate(receipt)["status"] == "published"
+    assert library.current().keys() == {"c1", "c2", "c3"}
