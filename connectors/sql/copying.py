@@ -22,7 +22,7 @@ from pyarrow import csv
 from connectors.batches import ahead
 from schemas.errors import SourceDamaged
 
-BLOCK = 4 << 20
+BLOCK = 2 << 20
 _ESCAPES = {r"\n": "\n", r"\t": "\t", r"\r": "\r", r"\b": "\b", r"\f": "\f", r"\v": "\v"}
 WAIT_SECONDS = 900
 """The longest silence in the middle of a COPY before the server counts as gone (its own time-outs are shorter)."""
