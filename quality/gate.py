@@ -34,7 +34,7 @@ from quality.reasons import reasons, result
 from quality.rule import present
 from quality.rules import rules, version
 from quality.sieve import Ready, View, sift
-from quality.standardise import Delivery, create_view, delivered_hash, delivered_json, merged, write
+from quality.standardise import Delivery, create_view, delivered_hash, delivered_json, merged, standardise
 from quality.table_rules import Past
 from quality.verdict import Counts, Verdict
 from schemas.contract import Contract
@@ -166,7 +166,7 @@ def _standardised(
     con: duckdb.DuckDBPyConnection, contract: Contract, deliveries: Iterable[Delivery], first_seq: int, workdir: Path, load: int
 ) -> Prepared:  # fmt: skip
     fitting = drift.Fitting(contract, workdir / "drifted.parquet")
-    rows, files = write(con, contract, fitting.fitted(merged(deliveries)), first_seq, workdir, load)
+    rows, files = standardise(con, contract, fitting.fitted(merged(deliveries)), first_seq, workdir, load)
     return Prepared(workdir, rows, tuple(files), fitting)
 
 

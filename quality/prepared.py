@@ -29,7 +29,7 @@ from connectors.interface import Part, Reading
 from lake.durable import sync_file, sync_folder, write_atomically
 from lake.session import session
 from quality.drift import Delivery, Fitting
-from quality.standardise import merged, write
+from quality.standardise import merged, standardise
 from schemas.contract import Contract
 
 NAME = "prepared.json"
@@ -131,7 +131,7 @@ class Preparing:
             with session(self.folder, self.memory_mb) as con:
                 con.execute("SET preserve_insertion_order = false")
                 fitted = fitting.fitted(merged(self._deliveries()))
-                rows, files = write(con, self.contract, fitted, self.first_seq, self.folder, self.load)
+                rows, files = standardise(con, self.contract, fitted, self.first_seq, self.folder, self.load)
             self._found = Prepared(self.folder, rows, tuple(files), fitting)
         except Exception:  # noqa: BLE001, S110 - the judge will meet it again, and tell it
             pass

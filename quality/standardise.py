@@ -40,20 +40,6 @@ def standardise(
     first_seq: int,
     workdir: Path,
     load: int = 0,
-) -> int:
-    """Create view `standard` over what `write` leaves in `workdir`; return the number of rows."""
-    rows, files = write(con, contract, deliveries, first_seq, workdir, load)
-    create_view(con, contract, files)
-    return rows
-
-
-def write(
-    con: duckdb.DuckDBPyConnection,
-    contract: Contract,
-    deliveries: Iterable[Delivery],
-    first_seq: int,
-    workdir: Path,
-    load: int = 0,
 ) -> tuple[int, list[Path]]:
     """Write files `standard-<n>.parquet` in `workdir`, one for each shape of the delivered rows; return how many rows, and the files.
 

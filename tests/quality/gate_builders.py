@@ -1,7 +1,7 @@
 """Small contracts, deliveries built by hand, and the gate over them with or without Great Expectations."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -16,7 +16,7 @@ from lake.current import quote
 from quality import gate
 from quality.rules import rules
 from quality.sieve import Sifted, sift
-from quality.standardise import standardise
+from quality.standardise import Delivery, create_view, standardise
 from quality.table_rules import Past
 from quality.verdict import Verdict
 from schemas.contract import Check, Column, Contract, Limits, Source
@@ -68,6 +68,14 @@ def view(declared: Contract, rows: Sequence[Row]) -> View:
     return make
 
 
+def standard_view(
+    con: duckdb.DuckDBPyConnection, declared: Contract, deliveries: Iterable[Delivery], work: Path, first_seq: int = 0
+) -> None:
+    """View `standard` over the deliveries, standardised."""
+    _, files = standardise(con, declared, deliveries, first_seq, work)
+    create_view(con, declared, files)
+
+
 @contextmanager
 def sieved(
     work: Path,
@@ -80,7 +88,7 @@ def sieved(
     """The gate up to and with the sieve: quick, for most of what there is to prove."""
     deliveries = [(f"{i}.csv", batches(declared, rows)) for i, rows in enumerate(files)]
     with gate._session(work, 256) as con:
-        standardise(con, declared, deliveries, 0, work)
+        standard_view(con, declared, deliveries, work)
         compiled = rules(declared, today=TODAY)
         yield (
             con,

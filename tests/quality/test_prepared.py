@@ -18,7 +18,7 @@ from lake.session import session
 from quality import prepared
 from quality.drift import Fitting
 from quality.prepared import Preparing, find
-from quality.standardise import merged, write
+from quality.standardise import merged, standardise
 from schemas.contract import Column, Contract, Drift
 
 AMOUNT = Column("amount", "金额", "金额", "decimal")
@@ -80,7 +80,7 @@ def test_what_is_prepared_is_what_the_landing_gives(tmp_path: Path, way: str) ->
             for file, path in landing.files(tmp_path / "lake", manifest)
             for delivery in connectors.deliveries(path, file.media, PEOPLE.source, name=file.source)
         )
-        rows, files = write(con, PEOPLE, fitting.fitted(merged(delivered)), 7, tmp_path / "late", 3)
+        rows, files = standardise(con, PEOPLE, fitting.fitted(merged(delivered)), 7, tmp_path / "late", 3)
     assert (early.rows, rows_of(early.files)) == (rows, rows_of(files))
     assert early.fitting.findings() == fitting.findings()
     assert early.fitting.marks.exists() == fitting.marks.exists() == (way == "an unknown column")

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from gate_builders import batches, contract, view
+from gate_builders import batches, contract, standard_view, view
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +17,7 @@ from lake.hashing import of_values
 from quality import gate
 from quality.rules import rules
 from quality.sieve import sift
-from quality.standardise import Delivery, _are_plain, merged, standardise
+from quality.standardise import Delivery, _are_plain, merged
 from schemas.contract import Column, Contract
 from schemas.errors import SourceDamaged, SourceUnreachable
 from schemas.expressions import plain_bytes
@@ -28,7 +28,7 @@ PEOPLE = contract(Column("name", "姓名", "姓名"), Column("age", "年龄", "�
 
 def table(work: Path, declared: Contract, *deliveries: Delivery, columns: str = "*", first_seq: int = 0) -> list[tuple]:
     with gate._session(work, 256) as con:
-        standardise(con, declared, merged(deliveries), first_seq, work)
+        standard_view(con, declared, merged(deliveries), work, first_seq)
         return con.execute(f"SELECT {columns} FROM standard ORDER BY _seq").fetchall()
 
 
@@ -67,7 +67,7 @@ def test_a_native_decimal_finer_than_its_column_is_kept_as_delivered_beside_what
         (Decimal("1.50"), None), (Decimal("1.51"), "1.505"), (None, None), (None, "9999.999"), (Decimal("0.00"), "-0.001"),
     ]  # fmt: skip
     with gate._session(tmp_path, 256) as con:
-        standardise(con, declared, [("p.parquet", iter([batch]))], 0, tmp_path)
+        standard_view(con, declared, [("p.parquet", iter([batch]))], tmp_path)
         sifted = sift(
             con, declared, rules(declared, today=dt.date(2026, 1, 1)), current=view(declared, []), references={}
         )
