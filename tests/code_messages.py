@@ -17,6 +17,7 @@ from pathlib import Path
 
 from schemas import errors
 
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 ROOT = Path(__file__).parents[1]
 KINDS = {
     name: kind
@@ -46,21 +47,21 @@ class Module:
 
     name: str
     tree: ast.Module
-    around: dict[ast.AST, ast.FunctionDef] = field(default_factory=dict)
-    outer: dict[ast.AST, ast.FunctionDef] = field(default_factory=dict)
+    around: dict[ast.AST, Function] = field(default_factory=dict)
+    outer: dict[ast.AST, Function] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for function in ast.walk(self.tree):  # outer before inner: the innermost function of a node is the last
-            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            if isinstance(function, Function):
                 if function in self.around:
                     self.outer[function] = self.around[function]
                 self.around.update(dict.fromkeys(ast.walk(function), function))
 
     @cached_property
-    def functions(self) -> dict[str, list[ast.FunctionDef]]:
-        found: dict[str, list[ast.FunctionDef]] = {}
+    def functions(self) -> dict[str, list[Function]]:
+        found: dict[str, list[Function]] = {}
         for node in ast.walk(self.tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if isinstance(node, Function):
                 found.setdefault(node.name, []).append(node)
         return found
 
@@ -153,8 +154,7 @@ def _texts(module: Module, node: ast.expr, depth: int) -> Found:
             return {text}, set()
         case ast.JoinedStr(values=values):
             parts = [
-                {v.value} if isinstance(v, ast.Constant) else _held(module, v.value, depth)  # type: ignore[attr-defined]
-                for v in values
+                _held(module, v, depth) if isinstance(v, ast.FormattedValue) else {ast.literal_eval(v)} for v in values
             ]
             return {"".join(one) for one in product(*parts)}, set()
         case ast.Attribute(attr="what" | "todo" | "wrong" | "example"):
@@ -172,9 +172,10 @@ def _texts(module: Module, node: ast.expr, depth: int) -> Found:
             return {t for some, _ in told for t in some}, {what for _, some in told for what in some}
 
 
-def _held(module: Module, node: ast.expr, depth: int) -> set[str]:
+def _held(module: Module, place: ast.FormattedValue, depth: int) -> set[str]:
     """What an f-string may hold at one place: a few phrases of the code, or anything."""
-    if isinstance(node, ast.Name) and _is_given(module, node):
+    node = place.value
+    if place.conversion == ord("r") or (isinstance(node, ast.Name) and _is_given(module, node)):
         return {"{}"}
     found, lost = _texts(module, node, depth + 1)
     return found if not lost and len(found) <= _MANY and any(" " in text for text in found) else {"{}"}
@@ -208,23 +209,10 @@ def _followed(module: Module, node: ast.expr, part: int | None = None) -> list[t
             found = _of_name(module, node, name)
     if found is None or part is None:
         return found
-    whole = [
-        (other, one.elts[part]) if isinstance(one, ast.Tuple) and len(one.elts) > part else None
-        if isinstance(one, ast.Tuple) else (other, one)
-        for other, one in found
-    ]  # fmt: skip
-    flat: list[tuple[Module, ast.expr]] = []
-    for (_, before), after in zip(found, whole, strict=True):
-        if after is None:
-            return None
-        if isinstance(before, ast.Tuple):
-            flat.append(after)
-        else:
-            deeper = _followed(after[0], after[1], part)
-            if deeper is None:
-                return None
-            flat += deeper
-    return flat
+    parts = [
+        [(other, one.elts[part])] if isinstance(one, ast.Tuple) else _followed(other, one, part) for other, one in found
+    ]
+    return None if None in parts else [one for some in parts for one in some or ()]
 
 
 def _of_name(module: Module, node: ast.Name, name: str) -> list[tuple[Module, ast.expr]] | None:
@@ -240,7 +228,7 @@ def _of_name(module: Module, node: ast.Name, name: str) -> list[tuple[Module, as
     return [(home, value) for value in home.constant(own)] or None
 
 
-def _assigned(module: Module, function: ast.FunctionDef, name: str) -> list[tuple[Module, ast.expr]] | None:
+def _assigned(module: Module, function: Function, name: str) -> list[tuple[Module, ast.expr]] | None:
     """What a function gives to the name; empty where nothing, None where it cannot be seen."""
     found: list[tuple[Module, ast.expr]] = []
     for node in ast.walk(function):
@@ -263,9 +251,7 @@ def _assigned(module: Module, function: ast.FunctionDef, name: str) -> list[tupl
     return found
 
 
-def _given(
-    module: Module, function: ast.FunctionDef, arguments: list[str], name: str
-) -> list[tuple[Module, ast.expr]] | None:
+def _given(module: Module, function: Function, arguments: list[str], name: str) -> list[tuple[Module, ast.expr]] | None:
     """What the calls in the module give to a parameter, with its default."""
     found: list[tuple[Module, ast.expr]] = []
     place = arguments.index(name)
@@ -307,14 +293,14 @@ def _home(module: Module, name: str) -> tuple[Module, str]:
     return module, name
 
 
-def _returns(module: Module, function: ast.FunctionDef) -> list[ast.expr]:
+def _returns(module: Module, function: Function) -> list[ast.expr]:
     return [
         node.value for node in ast.walk(function)
         if isinstance(node, ast.Return) and node.value is not None and module.around.get(node) is function
     ]  # fmt: skip
 
 
-def _arguments(function: ast.FunctionDef) -> list[str]:
+def _arguments(function: Function) -> list[str]:
     return [a.arg for a in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
 
 

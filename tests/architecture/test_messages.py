@@ -23,8 +23,9 @@ _REFUSED = (
     "is no source's address (link-local, metadata, multicast, unspecified or reserved)",
 )  # fmt: skip
 PUT_TOGETHER = {
-    "{}; {}", "has unknown column {}", "has twice {}", "{}: line {} has a value beyond the last named column",
-    "{}: record {} has a value beyond the last named column", *(f"{{}} leads to {{}}, which {why}" for why in _REFUSED),
+    "{}; {}", "has unknown column {}", "has twice {}", "no file {} in the drop root (beside it: {})",
+    *(f"{{}}: {what} {{}} has a value beyond the last named column" for what in ("line", "record")),
+    *(f"{{}} leads to {{}}, which {why}" for why in _REFUSED),
 }  # fmt: skip
 """What the code joins from parts."""
 NOT_FOLLOWED = {
