@@ -125,6 +125,7 @@ def test_every_word_that_a_template_asks_for_is_there_and_none_is_left_over() ->
         *(f"register_{part}_" for part in ("by", "did", "lead", "mark", "run", "state", "step", "system", "trouble")),
     )
     chosen = {word for call in re.findall(r"\bt\(([^)]*)\)", text) for word in re.findall(r"[\"'](\w+)[\"']", call)}
+    chosen |= {w.lstrip("#") for heads in re.findall(r'\btable\("\w+", "([^"]+)"', text) for w in heads.split()}
     computed = {name for name in WORDS if name.startswith(families)}
     computed |= {"fresh", "late", "stale", "never", "held", "failed", "error", "warning", "deprecated", "retired"}
     assert asked - set(WORDS) == set()
@@ -199,6 +200,12 @@ def test_an_unknown_resource_is_a_page_in_the_readers_language(city: City) -> No
             True,
             "text/html; charset=utf-8",
         )
+
+
+def test_an_address_that_leads_nowhere_is_a_page_in_the_readers_language(city: City) -> None:
+    for lang, words in (("zh", "404 · 这个地址没有内容<"), ("en", "404 · there is nothing at this address<")):
+        answer = city.http.get(f"/nowhere?lang={lang}")
+        assert (answer.status_code, words in answer.text) == (404, True)
 
 
 def test_a_form_fills_itself_in_and_names_each_origin(city: City) -> None:
