@@ -235,6 +235,8 @@ CELLS = st.none() | st.sampled_from(
         "99999999999999999999",
         "2020-01-01 10:00:00",
         "a'b%:c",
+        "440308199901101512",
+        "1999-01-10",
     ]
 )
 
@@ -263,7 +265,7 @@ def of_checks(draw: st.DrawFn, columns: list[Column]) -> list[Check]:
     """Some rules of every kind, over columns that they fit."""
     name = draw(st.sampled_from([c.name for c in columns]))
     two = [name, draw(st.sampled_from([c.name for c in columns if c.name != name] or ["id"]))]
-    dates = [c.name for c in columns if c.type == "date"]
+    dates, texts = ([c.name for c in columns if c.type == kind] for kind in ("date", "string"))
     limit = draw(st.sampled_from([None, ("mustBeLessThan", 2), ("mustBe", 0)]))
     more = {"severity": draw(st.sampled_from(["error", "warning"])), "percent": draw(st.booleans())}
     found = [
@@ -275,6 +277,7 @@ def of_checks(draw: st.DrawFn, columns: list[Column]) -> list[Check]:
         Check("rows", "rowCount", "", {}, ("mustBeGreaterThan", 1)), Check("size", "rowCountChange", "", {}, ("mustBeLessThan", 0.5)),
         Check("shape", "distribution", name, {}, ("mustBeLessThan", 0.5)),
         *([Check("order", "dateOrder", "", {"columns": [dates[0], dates[-1]]}, **more)] if dates else []),
+        *([Check("agrees", "idAgrees", "", {"id": texts[0], "birth": dates[0], "sex": texts[-1]}, **more)] if dates and texts else []),
     ]  # fmt: skip
     return [check for check in found if draw(st.booleans())]
 
