@@ -35,8 +35,8 @@ head_table = Table(
 
 
 _ADD = "audit_entry (chain, seq, body, hash, at, subject)"
-_MOVE = "UPDATE audit_head SET seq = ?, hash = ?, signature = ? WHERE chain = ?"
-_BEGIN = "INSERT INTO audit_head (seq, hash, signature, chain) VALUES (?, ?, ?, ?)"
+_MOVE = "audit_head (chain, seq, hash, signature)"
+_MOVED = "ON CONFLICT (chain) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, signature = excluded.signature"
 
 
 class Link(Quick, frozen=True):
@@ -69,9 +69,7 @@ def append(plain: Plain, links: Sequence[Link], head: Head) -> None:
     """
     at = {link.at: plain.moment(link.at) for link in links}
     plain.insert(_ADD, [(x.chain, x.seq, x.body, x.hash, at[x.at], x.subject) for x in links])
-    moved = (head.seq, head.hash, head.signature, head.chain)
-    if not plain.run(_MOVE, moved):
-        plain.run(_BEGIN, moved)
+    plain.insert(_MOVE, [(head.chain, head.seq, head.hash, head.signature)], _MOVED)
 
 
 def heads(db: Database) -> dict[str, Head]:

@@ -71,15 +71,15 @@ class Database:
     @contextmanager
     def quick(self) -> Iterator["Plain"]:
         """A write transaction whose statements the driver itself runs, for what every answer waits for."""
-        pooled = self.engine.raw_connection()
+        plain = self.points.begun("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
         try:
-            plain = Plain(pooled.cursor(), self.engine.dialect.name)
-            if self.is_sqlite:
-                plain.run("BEGIN IMMEDIATE")
             yield plain
-            pooled.commit()
-        finally:
-            pooled.close()  # which rolls back what was not committed
+            plain.run("COMMIT")
+        except BaseException:
+            with suppress(Exception):
+                plain.run("ROLLBACK")
+            self.points.drop()
+            raise
 
     @cached_property
     def points(self) -> "Points":
@@ -111,43 +111,53 @@ class Database:
 
 
 class Points:
-    """Single reads by a connection that each thread keeps, not tried before it is used: a look-up is one round trip and no more."""
+    """Statements by a connection that each thread keeps, not tried before it is used: a look-up is one round trip and no more.
+
+    Where the server went away and came back, the first statement is run once more.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self._own, self._open = engine, threading.local(), list[Any]()
 
     def rows(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """What a query finds, its parameters marked as `?`; asked once more where the server went away and came back."""
-        marked = _marked(self._engine.dialect.name, query)
+        """What a query finds."""
         try:
-            return self._asked(marked, values)
+            return self._plain().rows(query, values)
         except self._engine.dialect.loaded_dbapi.OperationalError:
-            self._drop()
-            return self._asked(marked, values)
+            self.drop()
+            return self._plain().rows(query, values)
+
+    def begun(self, begin: str) -> "Plain":
+        """A transaction that has begun; to be committed, or the connection dropped."""
+        try:
+            self._plain().run(begin)
+        except self._engine.dialect.loaded_dbapi.OperationalError:
+            self.drop()
+            self._plain().run(begin)
+        return self._plain()
+
+    def drop(self) -> None:
+        """Close this thread's connection."""
+        connection, self._own.connection = getattr(self._own, "connection", None), None
+        if connection is not None:
+            self._open.remove(connection)
+            connection.close()
 
     def close(self) -> None:
-        """Close every connection; no thread may be reading."""
+        """Close every connection; no thread may be using one."""
         self._own = threading.local()
         while self._open:
             self._open.pop().close()
         self._engine.dispose()
 
-    def _asked(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def _plain(self) -> "Plain":
         connection: Any = getattr(self._own, "connection", None)
         if connection is None:
             pooled = self._engine.raw_connection()
             connection = self._own.connection = pooled.driver_connection
             pooled.detach()
             self._open.append(connection)
-        cursor = connection.cursor()
-        cursor.execute(query, tuple(values))
-        return list(cursor.fetchall())
-
-    def _drop(self) -> None:
-        connection, self._own.connection = getattr(self._own, "connection", None), None
-        if connection is not None:
-            self._open.remove(connection)
-            connection.close()
+        return Plain(connection.cursor(), self._engine.dialect.name)
 
 
 class Plain:

@@ -55,6 +55,25 @@ def test_grants_hold_on_postgresql(url: str) -> None:
     db.dispose()
 
 
+def test_connections_that_the_server_ended_cost_no_entry_and_no_look_up(postgres_url: str) -> None:
+    with servers.database(postgres_url, "ended") as url:
+        _end_and_go_on(url)
+
+
+def _end_and_go_on(url: str) -> None:
+    db = Database(url, audit_tables)
+    db.create()
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+    chain = "SELECT chain FROM audit_entry WHERE chain = ? AND seq = ?"
+    with AuditLog(db, chain="ended", signer=SIGNER, clock=lambda: AT) as audit:
+        audit.write(entry(1))
+        assert db.points.rows(chain, ("ended", 1)) == [("ended",)]
+        servers.execute(url, end)
+        audit.write(entry(2))
+        assert db.points.rows(chain, ("ended", 2)) == [("ended",)]
+    db.dispose()
+
+
 def test_the_audit_chain_holds_on_postgresql(url: str) -> None:
     db = Database(url, audit_tables)
     db.create()
