@@ -68,8 +68,12 @@ def test_an_erased_person_is_in_no_file_and_everybody_else_is_as_before(lived: C
         "subjects",
     }
 
+    sealed = row_of(hub, gone)
+    assert all(part in stored(home) for part in sealed)
+
     done = erasing.erase(hub, "person", gone, by="officer", why=WHY)
 
+    assert [part in stored(home) for part in sealed] == [False, False]
     assert done["still named in"] == []
     assert named_in(home, gone) == []
     assert {"residents", "marriages", "files", "tickets"} <= set(done["erased"])  # type: ignore[call-overload]
@@ -79,6 +83,19 @@ def test_an_erased_person_is_in_no_file_and_everybody_else_is_as_before(lived: C
     for one in people:
         if one != gone and gone not in text(before[one]):
             assert file_of(hub, one) == before[one]
+
+
+def row_of(hub: Any, identifier: str) -> list[bytes]:
+    """Where in the store the subject's file is, and a piece of what stands there, both as the file on the disk has them."""
+    place = subject_files.keys(hub).current.lookup("person", identifier)
+    with hub.subjects.read() as connection:
+        [(body,)] = connection.exec_driver_sql("SELECT body FROM subject_files WHERE subject_key = ?", (place,))
+    return [place, bytes(body)[:64]]
+
+
+def stored(home: Path) -> bytes:
+    """The bytes of the store."""
+    return b"".join(file.read_bytes() for file in home.glob("subjects.db*"))
 
 
 def pairs(lived: City) -> list[dict[str, str]]:

@@ -4,14 +4,18 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from hypothesis import HealthCheck, given, settings
 from small_city import ANN, BOB, CONTRACTS, DAY0, EVE, City, reference
-from town import KEYS, ROOM, Town
+from test_subject_files import days, publish
+from town import KEYS, ROOM, Town, town_of
 
 from lake.history import History, Load, arrow_schema
 from subjects import histories
+from subjects.kinds import Kind
 from subjects.past import file_as_of
 
 PEOPLE = (ANN, BOB, EVE)
@@ -64,3 +68,20 @@ def test_files_from_the_lake_equal_the_reference_day_after_day(town: Town) -> No
         upto = {dataset: loads.get(dataset, 0) for dataset in CONTRACTS}
         past = [file_as_of("person", person, sources, upto, 0, KEYS, ROOM) for person in PEOPLE]
         assert [file and file.body for file in past] == bodies, "any past file can be built again"
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(first=days(), later=days())
+def test_whatever_the_lakes_histories_the_touched_alone_are_rebuilt_into_what_the_reference_says(
+    kinds: dict[str, Kind], first: Any, later: Any
+) -> None:
+    city = City()
+    with town_of(city, kinds) as town:
+        for loads in (first, later):
+            for load in loads:
+                publish(city, load)
+                land(town.lake, city, load[0])
+            sources = replace(town.sources(), histories=histories.of_lake(town.lake))
+            for work in town.plan():
+                town.do(work, sources)
+            assert [town.body(person) for person in PEOPLE] == [reference(city, person) for person in PEOPLE]
