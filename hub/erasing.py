@@ -1,7 +1,8 @@
 """Erasing a subject (个人信息保护法, article 47): from the lake, the subject files, tickets and scratch space; and the record that it was done.
 
 1. The audit says that it begins, who asked for it and why, before anything is touched: by the subject's pseudonym, as everywhere in the audit.
-2. Every dataset's rows that name the subject go (`lake.erase`), in landings, batches, history and quarantine alike, and tickets about them.
+2. Every dataset's rows that name the subject go (`lake.erase`), in landings, batches, history and quarantine alike, tickets about them, and
+   uploaded files that name them of registrations that are not approved yet: the department uploads those again.
 3. The subject's file goes. Everybody's files are built anew, as others' may name the subject: a spouse, a company's head.
 4. Scratch space is emptied, SQLite files are written anew, so that no free page keeps what a table lost.
 5. Every file below the hub's home is read, and what still names the subject is told. The audit says how it ended.
@@ -10,8 +11,12 @@ What departments still hold comes back with their next full delivery: the subjec
 under the pseudonym, as the law asks of a log. Killed in between, the same call again does what is left.
 """
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from access.audit import Entry
 from access.consent import folded
@@ -47,6 +52,7 @@ def erase(hub: Hub, kind: str, identifier: str, *, by: str, why: str) -> dict[st
         log.write(entry("begun"))
         counts = _datasets(hub, names)
         counts["tickets"] = {"removed": _tickets(hub, names)}
+        counts["uploads"] = {"removed": _uploads(hub, names)}
         counts["files"] = {"removed": _file(hub, kind, own)}
         pipeline.clear_work(hub)
         hub.subjects.scrub()
@@ -60,12 +66,17 @@ def erase(hub: Hub, kind: str, identifier: str, *, by: str, why: str) -> dict[st
 
 def still_naming(hub: Hub, names: frozenset[str]) -> Iterator[Path]:
     """Files below the hub's home, and of the lake, in whose bytes one of the names stands."""
-    wanted = [name.encode(code) for name in names for code in ("utf-8", "utf-16-le")]
-    longest = max(map(len, wanted))
+    wanted, longest = _spelled(names)
     for root in {hub.settings.home.absolute(), hub.lake}:
         for path in sorted(root.rglob("*")):
             if path.is_file() and not path.is_symlink() and _holds(path, wanted, longest):
                 yield path
+
+
+def _spelled(names: frozenset[str]) -> tuple[list[bytes], int]:
+    """The names as bytes, and the length of the longest."""
+    wanted = [name.encode(code) for name in names for code in ("utf-8", "utf-16-le")]
+    return wanted, max(map(len, wanted))
 
 
 def _holds(path: Path, wanted: list[bytes], longest: int) -> bool:
@@ -100,6 +111,27 @@ def _tickets(hub: Hub, names: frozenset[str]) -> int:
     mine = [t.id for t in tickets.listed(hub.ledger) if any(n in str(vars(disputes.detail(hub, t))) for n in names)]
     tickets.remove(hub.ledger, mine)
     return len(mine)
+
+
+def _uploads(hub: Hub, names: frozenset[str]) -> int:
+    """Remove the uploaded files that name the subject, or cannot be read, of registrations that wait."""
+    mine = [path for path in hub.settings.staging.glob("*/file.*") if _uploaded(path, names)]
+    for path in mine:
+        path.unlink()
+    return len(mine)
+
+
+def _uploaded(path: Path, names: frozenset[str]) -> bool:
+    try:
+        if path.suffix == ".xlsx":
+            with zipfile.ZipFile(path) as book:
+                return any(name.encode() in book.read(part) for part in book.namelist() for name in names)
+        if path.suffix == ".parquet":
+            cells = (str(batch.to_pydict()) for batch in pq.ParquetFile(path).iter_batches())
+            return any(name in text for text in cells for name in names)
+    except (zipfile.BadZipFile, pa.ArrowException):
+        return True
+    return _holds(path, *_spelled(names))
 
 
 def _file(hub: Hub, kind: str, identifiers: tuple[str, ...]) -> int:

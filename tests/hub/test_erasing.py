@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import openpyxl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from city_bench import City, city
@@ -148,6 +150,36 @@ def test_former_identifiers_go_with_the_present_one(lived: City) -> None:
     subject_files.build_all(hub)
     erasing.erase(hub, "person", second, by="officer", why=WHY)
     assert named_in(hub.settings.home, first, second) == []
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".parquet", ".damaged.xlsx"])
+def test_a_file_that_waits_for_its_registration_goes_if_it_names_the_subject(lived: City, suffix: str) -> None:
+    hub = lived.hub
+    gone, other = (row["citizen_id"] for row in pairs(lived)[:2])
+    kept = {one: hub.settings.staging / one / f"file{suffix}" for one in (gone, other)}
+    for one, path in kept.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        upload(path, [("姓名", "身份证号"), ("某某", one)])
+    done = erasing.erase(hub, "person", gone, by="officer", why=WHY)
+    unread = "damaged" in suffix
+    assert done["erased"]["uploads"] == {"removed": 1 + unread}  # type: ignore[index]
+    assert (kept[gone].exists(), kept[other].exists()) == (False, not unread)
+    kept[other].unlink(missing_ok=True)
+
+
+def upload(path: Path, rows: list[tuple[str, str]]) -> None:
+    """A department's file of these rows."""
+    if "damaged" in path.name:
+        path.write_bytes(b"PK half a workbook")
+    elif path.suffix == ".xlsx":
+        book = openpyxl.Workbook()
+        for row in rows:
+            book.active.append(row)
+        book.save(path)
+    elif path.suffix == ".parquet":
+        pq.write_table(pa.table({name: [value] for name, value in zip(*rows, strict=True)}), path, compression="zstd")
+    else:
+        path.write_text("\n".join(map(",".join, rows)), encoding="utf-8")
 
 
 def test_while_a_run_is_under_way_nobody_is_erased(lived: City, monkeypatch: pytest.MonkeyPatch) -> None:
