@@ -109,9 +109,9 @@ def decide(client: str, ask: Ask, grants: Iterable[Grant], consent: Consent | No
         return refused(ask, "no-grant", basis, evidence)
     if consent is not None and not _covers(consent, client, ask, now):
         return refused(ask, "no-consent", basis, evidence)
-    agreed = [f for f in ask.fields if consent is None or f in consent.fields]
-    everything = any(g.fields is None for g in fitting)
-    allowed = tuple(f for f in agreed if everything or any(f in (g.fields or ()) for g in fitting))
+    allowed = ask.fields if consent is None else tuple([f for f in ask.fields if f in consent.fields])
+    if all(g.fields is not None for g in fitting):
+        allowed = tuple(f for f in allowed if any(f in (g.fields or ()) for g in fitting))
     if not allowed:
         return refused(ask, "no-grant", basis, evidence)
     used = tuple(g for g in fitting if g.fields is None or not g.fields.isdisjoint(allowed))

@@ -78,8 +78,8 @@ def prefill(
     answering = _Answering(form, file, world, asked, place, Sealer(place, world.now, world.key), today.isoformat())
     all_of_it = not asked.fields or len(asked.fields) == len(form.fields)
     wanted = form.fields if all_of_it else tuple(f for f in form.fields if f.name in asked.fields)
-    fields = tuple(answering.field(f) for f in wanted)
-    filled = sum(f.value is not None for f in fields)
+    fields = tuple([answering.field(f) for f in wanted])
+    filled = len(fields) - [f.value for f in fields].count(None)
     return Answer(
         form=form.id, version=form.version, title=form.title, title_en=form.title_en, subject_kind=form.subject,
         subject=subject, answered_at=told(world.now), etag=answering.etag(wanted),
