@@ -83,12 +83,16 @@ def bench_of(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The figures: faults that fired and oracle checks that held, by place; a failed test adds none."""
+    """The figures: faults that fired and oracle checks that held, by place; a failed test adds none.
+
+    They are told when `tally` is torn down; of a worker, only that report brings them.
+    """
+    passed = {report.nodeid for report in terminalreporter.getreports("passed")}
     total: dict[str, Counter[str]] = {}
     seconds: Counter[str] = Counter()
-    for report in terminalreporter.getreports("passed"):
+    for report in terminalreporter.getreports(""):
         for name, value in report.user_properties:
-            if name == "faults":
+            if name == "faults" and report.when == "teardown" and report.nodeid in passed:
                 place, figures, took = value
                 total.setdefault(place, Counter()).update(figures)
                 seconds[place] += took
