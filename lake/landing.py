@@ -24,6 +24,7 @@ from lake.durable import make_folder, sync_folder, write_atomically
 from schemas.errors import SourceDamaged
 
 MANIFEST = "manifest.json"
+_BLOCK = 1 << 20
 _WRITTEN = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", 1), use_threads=False)
 
 
@@ -157,7 +158,10 @@ def _land_part(target: Path, part: Part, progress: Callable[[int], None]) -> Lan
     rows = -1
     if part.batches is not None and part.schema is not None:
         rows = 0
-        with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), part.schema, options=_WRITTEN) as writer:
+        with (  # buffered, so that the interpreter is not asked for each column's bytes
+            pa.BufferedOutputStream(pa.PythonFile(sink, mode="w"), _BLOCK) as blocks,
+            pa.ipc.new_stream(blocks, part.schema, options=_WRITTEN) as writer,
+        ):
             for batch in part.batches:
                 writer.write_batch(batch)
                 rows += batch.num_rows
