@@ -44,6 +44,21 @@ def test_records_under_a_15_digit_number_join_the_18_digit_file_by_decision_alon
     assert two.store.count("person") == 2
 
 
+def test_of_rows_under_several_of_its_identifiers_those_under_the_surviving_one_go_first(two: Town) -> None:
+    two.decide(OLD, ANN)
+    two.run()
+    two.city.publish("permits", [{"permit_no": "P2", "citizen_id": OLD, "name": "安更旧"}])
+    two.run()
+    name = two.file(ANN).held("name")
+    assert name is not None
+    assert (name.value, name.conflict) == ("安某", False), "of her permits' names the one under her own number"
+    two.city.publish("permits", deletes=[{"permit_no": "P1", "citizen_id": ANN}])
+    two.run()
+    name = two.file(ANN).held("name")
+    assert name is not None
+    assert [other.value for other in name.others] == ["安更旧"]
+
+
 def test_a_subject_whose_number_was_issued_anew_is_called_as_before_and_one_that_took_another_in_as_well(
     two: Town,
 ) -> None:
