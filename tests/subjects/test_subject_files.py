@@ -218,6 +218,23 @@ def test_open_entries_are_those_since_the_newest_of_the_other_list(two: Town) ->
     assert [i.values["account_no"] for i in two.file(ANN).items("accounts")] == ["A2", "A1", "A0"]
 
 
+def test_entries_of_one_day_stand_in_the_order_of_their_keys_and_of_a_pair_the_first_side_first(two: Town) -> None:
+    same = [{"permit_no": n, "citizen_id": ANN, "valid_to": date(2027, 1, 1)} for n in ("P3", "P2")]
+    two.city.publish("permits", same)
+    pair = {
+        "husband_id": ANN,
+        "husband_name": "夫",
+        "wife_id": ANN,
+        "wife_name": "妻",
+        "registered_on": date(2020, 1, 1),
+    }
+    two.city.publish("marriages", [{"cert_no": n, **pair} for n in ("M2", "M1")])
+    two.run()
+    assert [i.values["permit_no"] for i in two.file(ANN).items("permits")] == ["P1", "P2", "P3"]
+    married = [(i.values["cert_no"], i.values["spouse_name"]) for i in two.file(ANN).items("marriages")]
+    assert married == [("M1", "妻"), ("M1", "夫"), ("M2", "妻"), ("M2", "夫")]
+
+
 def test_nothing_is_planned_when_nothing_changed_and_a_killed_build_is_planned_again(two: Town) -> None:
     [killed] = two.plan()
     build.build_bucket(killed, two.sources(), two.lake)
