@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 def main() -> None:
     home = Path(tempfile.mkdtemp())
     os.environ |= {"AIRFLOW_HOME": str(home / "airflow"), "HUB_HOME": str(home)}
-    from hub.registry import entry
+    from hub.registration.registry import entry
     from schemas import odcs
 
     contract = odcs.load(ROOT / "examples" / "demo_city" / "contracts" / "residents.odcs.yaml")

@@ -123,7 +123,9 @@ def fill(hub: Any, subjects: int) -> None:
     """Generate, pull, build, and let the client in."""
     import duckdb
 
-    from hub import pipeline, registry, subject_files
+    from hub.filing import subject_files
+    from hub.pulling import pipeline
+    from hub.registration import registry
 
     hub.settings.drops.mkdir(parents=True, exist_ok=True)
     declarations(hub.settings.declared)

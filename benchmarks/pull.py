@@ -94,8 +94,9 @@ def hub_pull(url: str, home: Path, sync: str) -> None:
     """One pull in this process: prints seconds, those of the gate apart, bytes written and peak MiB."""
     import servers
 
-    from hub import pipeline, registry
     from hub.core import Hub
+    from hub.pulling import pipeline
+    from hub.registration import registry
     from hub.settings import Settings
     from lake.history import History
 

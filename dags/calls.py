@@ -26,7 +26,7 @@ def index() -> dict[str, dict[str, Any]]:
 
 def read(dataset: str, airflow_run: str, *, full: bool, dry_run: bool = False, now_because: str = "") -> str:
     """Claim the dataset for this Airflow run and land it; returns the hub's run id."""
-    from hub import pipeline
+    from hub.pulling import pipeline
 
     with _hub() as hub:
         run = pipeline.claim(hub, dataset, f"airflow:{airflow_run}", full=full, dry_run=dry_run)
@@ -35,7 +35,7 @@ def read(dataset: str, airflow_run: str, *, full: bool, dry_run: bool = False, n
 
 def judge(run: str) -> str:
     """Judge a landed run."""
-    from hub import pipeline
+    from hub.pulling import pipeline
 
     with _hub() as hub:
         return pipeline.judge(hub, run).run
@@ -43,7 +43,7 @@ def judge(run: str) -> str:
 
 def publish(run: str, *, dry_run: bool, accept_deletions: bool) -> dict[str, Any]:
     """Publish a judged run; returns the counts for the asset's event."""
-    from hub import pipeline
+    from hub.pulling import pipeline
     from schemas.errors import DeliveryHeld
 
     with _hub() as hub:
@@ -55,7 +55,7 @@ def publish(run: str, *, dry_run: bool, accept_deletions: bool) -> dict[str, Any
 
 def plan_subjects() -> list[dict[str, Any]]:
     """The pending subject builds, one per kind."""
-    from hub import subject_files
+    from hub.filing import subject_files
 
     with _hub() as hub:
         return subject_files.plan(hub)
@@ -73,7 +73,7 @@ def shares(works: list[dict[str, Any]], *, due: bool) -> list[dict[str, Any]]:
 
 def build_subjects(share: dict[str, Any]) -> dict[str, Any]:
     """Build one share into the lake; returns its part."""
-    from hub import subject_files
+    from hub.filing import subject_files
 
     with _hub() as hub:
         part = subject_files.build_bucket(hub, share["work"], share["bucket"])
@@ -82,7 +82,7 @@ def build_subjects(share: dict[str, Any]) -> dict[str, Any]:
 
 def publish_subjects(works: list[dict[str, Any]], built: list[dict[str, Any]]) -> None:
     """Make each kind's parts its files."""
-    from hub import subject_files
+    from hub.filing import subject_files
 
     with _hub() as hub:
         for work in works:
@@ -91,7 +91,7 @@ def publish_subjects(works: list[dict[str, Any]], built: list[dict[str, Any]]) -
 
 def load_subjects(share: dict[str, Any]) -> dict[str, Any]:
     """Load one share into the store."""
-    from hub import subject_files
+    from hub.filing import subject_files
 
     with _hub() as hub:
         return subject_files.load(hub, share["work"], share["bucket"])
@@ -99,7 +99,7 @@ def load_subjects(share: dict[str, Any]) -> dict[str, Any]:
 
 def finish_subjects(works: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Say of each kind that it is in the store."""
-    from hub import subject_files
+    from hub.filing import subject_files
 
     with _hub() as hub:
         return [subject_files.finish(hub, work) for work in works]
@@ -131,7 +131,7 @@ def remind() -> dict[str, Any]:
 
 def due_reconciliations() -> list[str]:
     """The datasets whose contract asks for a comparison with their source now."""
-    from hub import reconcile
+    from hub.pulling import reconcile
 
     with _hub() as hub:
         return reconcile.due(hub)
@@ -139,7 +139,7 @@ def due_reconciliations() -> list[str]:
 
 def reconcile_dataset(dataset: str, airflow_run: str) -> dict[str, Any]:
     """Compare one dataset with its source; returns the counts."""
-    from hub import reconcile
+    from hub.pulling import reconcile
 
     with _hub() as hub:
         run = reconcile.reconcile(hub, dataset, owner=f"airflow:reconcile:{airflow_run}")
@@ -149,7 +149,7 @@ def reconcile_dataset(dataset: str, airflow_run: str) -> dict[str, Any]:
 
 def moved_references() -> list[str]:
     """The datasets of which a referenced one has published since."""
-    from hub import judging
+    from hub.pulling import judging
 
     with _hub() as hub:
         return list(judging.due(hub))
@@ -157,7 +157,7 @@ def moved_references() -> list[str]:
 
 def seek_references(dataset: str, airflow_run: str) -> dict[str, Any]:
     """Judge one dataset's references again; returns the counts."""
-    from hub import judging
+    from hub.pulling import judging
 
     with _hub() as hub:
         found = judging.seek_references(hub, dataset, owner=f"airflow:references:{airflow_run}")
@@ -197,7 +197,7 @@ def secret(reference: str) -> str:
 
 
 def _named(reference: str) -> str:
-    from hub import named_secrets
+    from hub.registration import named_secrets
     from hub.settings import Settings
 
     return named_secrets.look_up(reference, Settings().secret_files)

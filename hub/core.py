@@ -62,7 +62,7 @@ class Hub:
     def open_source(self, source: "Source", root: Path | None = None) -> "Connector":
         """The connector of a source, held to the guard; `root` holds file paths, the drop root unless said otherwise."""
         from connectors import open_source
-        from hub import named_secrets
+        from hub.registration import named_secrets
         from lake import inbox
 
         secret = self.secret or partial(named_secrets.look_up, files=self.settings.secret_files)

@@ -3,18 +3,13 @@
 import json
 from typing import Any
 
-from hub import (
-    deliver,
-    disputes,
-    library,
-    lineage_events,
-    notify,
-    pipeline,
-    pushes,
-    registering,
-    request_clocks,
-)
+from hub.console import library
 from hub.core import Hub
+from hub.pulling import pipeline, pushes
+from hub.registration import registering
+from hub.repair import disputes
+from hub.sharing import request_clocks
+from hub.telling import deliver, lineage_events, notify
 from lake import upkeep as lake_upkeep
 from lake.durable import write_atomically
 from ledger import budgets, contracts, loads, runs

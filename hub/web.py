@@ -17,16 +17,19 @@ from access.sessions import Sessions, hashed
 from access.signin import SignIn
 from access.tokens import LIFETIME, Tokens
 from catalog.library import Uses
-from hub import library, openid, people, pushes, scorecards, subject_files, trail
+from hub import trail
+from hub.console import library, openid, people, scorecards
 from hub.core import Hub
-from hub.dispute_desk import disputes_of
-from hub.exports import records_of
-from hub.offer import offer
-from hub.prefilling import portal, prefilling
-from hub.quarantine_desk import returns_of
-from hub.register_desk import registering_of
-from hub.request_desk import approvals_of, requests_of
-from hub.subscribing import subscriptions_of
+from hub.filing import subject_files
+from hub.filing.prefilling import portal, prefilling
+from hub.pulling import pushes
+from hub.registration.register_desk import registering_of
+from hub.repair.dispute_desk import disputes_of
+from hub.repair.quarantine_desk import returns_of
+from hub.sharing.exports import records_of
+from hub.sharing.offer import offer
+from hub.sharing.request_desk import approvals_of, requests_of
+from hub.sharing.subscribing import subscriptions_of
 from ledger import accounts as account_store
 from serving.app import create_app
 from serving.bindings import bindings

@@ -5,7 +5,7 @@
 
 A row tells dataset, column, department, states and days, and nothing of the record: that is a keyed pseudonym, which only says that two
 tickets are about the same one. What the department needs (the record's key, the value held, the value claimed, texts) is sealed by
-`hub.disputes` before it comes here.
+`hub.repair.disputes` before it comes here.
 """
 
 from collections.abc import Collection, Sequence

@@ -208,7 +208,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Registering:
-    """Registering a source (`hub.registering`), each for an actor, whose department's registrations alone are found.
+    """Registering a source (`hub.registration.registering`), each for an actor, whose department's registrations alone are found.
 
     `mine`: all with their states. `find`, `shown`: one. `secrets`: references that may be named. `template`: the workbook to fill in.
     `connect`, `upload`, `fill_in` begin one; `choose`, `fix`, `submit`, `discard` change one from the version that was looked at, else

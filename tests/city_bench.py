@@ -14,8 +14,9 @@ import duckdb
 
 from examples.demo_city import rest_server
 from examples.demo_city.generator import Plan, advance, generate
-from hub import pipeline, registry
 from hub.core import Hub
+from hub.pulling import pipeline
+from hub.registration import registry
 from hub.settings import Settings
 from lake import current, quarantine
 from ledger.runs import Run

@@ -13,11 +13,14 @@ from city_bench import City, city
 
 from examples.demo_city import people
 from examples.demo_city.people import POLICE
-from hub import disputes, review, subject_files, web
-from hub.disputes import Claim
-from hub.offer import offer
-from hub.prefilling import PORTAL_CLIENT
-from hub.requests import Wish, open_request
+from hub import web
+from hub.filing import subject_files
+from hub.filing.prefilling import PORTAL_CLIENT
+from hub.registration import review
+from hub.repair import disputes
+from hub.repair.disputes import Claim
+from hub.sharing.offer import offer
+from hub.sharing.requests import Wish, open_request
 from ledger import clients
 from ledger.clients import Client
 

@@ -14,8 +14,8 @@ import duckdb
 import yaml
 from faults_departments import Department, Rows
 
-from hub import registry
 from hub.core import Hub
+from hub.registration import registry
 from hub.settings import Settings
 from lake import current, quarantine
 from ledger import runs

@@ -14,7 +14,7 @@ from typing import Self
 import duckdb
 from faults_bench import CANARY, FAR, Bench, Published
 
-from hub import pipeline
+from hub.pulling import pipeline
 from lake import changes, current, landing
 from lake.history import History, Load
 from ledger import loads

@@ -4,8 +4,8 @@ import os
 from typing import Any
 
 from hub.core import Hub
-from hub.release import release
-from hub.returns import take_back
+from hub.repair.release import release
+from hub.repair.returns import take_back
 from hub.trail import open_log
 
 

@@ -17,7 +17,7 @@ import faults_disk
 
 TOLD, OVER = 3, 70
 WARM = (
-    "great_expectations", "pandas", "duckdb_engine", "deltalake", "hub.pipeline", "hub.subject_files", "quality.judge",
+    "great_expectations", "pandas", "duckdb_engine", "deltalake", "hub.pulling.pipeline", "hub.filing.subject_files", "quality.judge",
     "quality.docs", "great_expectations.render.renderer.page_renderer", "great_expectations.render.view",
     "sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql", "connectors.sql.sqlite", "connectors.sql.connector",
     "connectors.sql.postgres", "connectors.sql.mariadb", "connectors.files", "connectors.rest", "connectors.formats.delimited",
@@ -42,11 +42,11 @@ def trial(request: dict[str, Any]) -> None:
     )
     match request["task"]:
         case "pull":
-            from hub import pipeline
+            from hub.pulling import pipeline
 
             print(pipeline.pull(hub, request["dataset"], owner=request["owner"]))
         case "subjects":
-            from hub import subject_files
+            from hub.filing import subject_files
 
             print(subject_files.build_all(hub))
         case module:

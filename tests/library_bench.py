@@ -10,8 +10,9 @@ from typing import Any
 import duckdb
 from httpx import ASGITransport, AsyncClient, Response
 
-from hub import pipeline, registry
 from hub.core import Hub
+from hub.pulling import pipeline
+from hub.registration import registry
 from hub.settings import Settings
 from hub.web import services
 from lake import current

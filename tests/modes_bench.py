@@ -14,8 +14,9 @@ import servers
 import yaml
 from sqlalchemy import make_url
 
-from hub import pipeline, registry
 from hub.core import Hub
+from hub.pulling import pipeline
+from hub.registration import registry
 from hub.settings import Settings
 from lake import current, quarantine
 from lake.history import History

@@ -11,12 +11,12 @@ from typing import Any
 from city_bench import CITY
 
 from access.actors import Actor, Role
-from hub import requests
 from hub.core import Hub
-from hub.offer import Offer, offer
-from hub.request_clocks import find_due
-from hub.requests import Wish
 from hub.settings import Settings
+from hub.sharing import requests
+from hub.sharing.offer import Offer, offer
+from hub.sharing.request_clocks import find_due
+from hub.sharing.requests import Wish
 from ledger import clients, contracts, grants, outbox, subscriptions
 from ledger import requests as store
 from ledger.clients import Client

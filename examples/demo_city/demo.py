@@ -25,8 +25,8 @@ from pydantic import SecretStr
 from examples.demo_city import people, preflight, report
 from examples.demo_city.airflow_client import AirflowClient, RunState
 from examples.demo_city.processes import Children
-from hub import registry
 from hub.core import Hub
+from hub.registration import registry
 from hub.settings import Settings
 
 HERE = Path(__file__).parent

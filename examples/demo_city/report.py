@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from hub import quarantined, subject_files
-from hub.answers import link, prefiller
 from hub.core import Hub
+from hub.filing import subject_files
+from hub.filing.answers import link, prefiller
+from hub.repair import quarantined
 from ledger import loads
 
 if TYPE_CHECKING:

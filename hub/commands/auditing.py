@@ -87,7 +87,7 @@ def erase(
     as_json: Json = False,
 ) -> None:
     """Erase a subject from the lake, the subject files, tickets and scratch space. It cannot be undone."""
-    from hub import erasing
+    from hub.filing import erasing
 
     identifier = typer.prompt("identifier", hide_input=True)
     if not yes:

@@ -25,7 +25,7 @@ def list_(
 ) -> None:
     """List catalog entries, all or those that match, best first."""
     from catalog.search import Query
-    from hub import library
+    from hub.console import library
 
     it = hub()
     chosen = dict(part.split("=", 1) for part in facet or [] if "=" in part)
@@ -46,7 +46,7 @@ def list_(
 @app.command()
 def show(dataset: Dataset, as_json: Json = False) -> None:
     """Show one entry: the guide's metadata, its items, what was measured."""
-    from hub import library
+    from hub.console import library
 
     entry = library.catalog(hub()).entry(dataset)
     if entry is None:
@@ -71,7 +71,7 @@ def show(dataset: Dataset, as_json: Json = False) -> None:
 @app.command()
 def element(element: Annotated[str, typer.Argument(help="a data element, as DE01001")], as_json: Json = False) -> None:
     """List the datasets that hold a data element, the authoritative ones first."""
-    from hub import library
+    from hub.console import library
 
     rows = [
         {"dataset": h.card.dataset, "title": h.card.title, "provider": h.card.provider, "item": f"{h.item} {h.title}",
@@ -87,7 +87,7 @@ def department(
     as_json: Json = False,
 ) -> None:
     """Show a department's three lists: what it provides, requires and is responsible for."""
-    from hub import library
+    from hub.console import library
     from ledger.authorities import words
 
     catalog, out = library.catalog(hub()), output(as_json)
@@ -141,7 +141,7 @@ def submit(
     as_json: Json = False,
 ) -> None:
     """Propose a contract for the catalog: it is checked now, and in force once the data office approves it."""
-    from hub import review
+    from hub.registration import review
 
     it = hub()
     done = review.submit(it, path, by=by or operator(), draft=draft)
@@ -156,7 +156,7 @@ def approve(
     as_json: Json = False,
 ) -> None:
     """Approve what is in review: it becomes the contract in force."""
-    from hub import review
+    from hub.registration import review
 
     done = review.approve(hub(), dataset, by=by or operator(), because=force_because)
     output(as_json).record(
@@ -167,7 +167,7 @@ def approve(
 @app.command("return")
 def return_(dataset: Dataset, because: Because, by: By = "", as_json: Json = False) -> None:
     """Return what is in review to its department, with a reason."""
-    from hub import review
+    from hub.registration import review
 
     done = review.send_back(hub(), dataset, by=by or operator(), because=because)
     output(as_json).record({"dataset": dataset, "version": done.version, "state": done.state, "reason": done.reason})
@@ -200,7 +200,7 @@ def reviews(
 @app.command()
 def reindex(as_json: Json = False) -> None:
     """Make the search index anew from the ledger; only for an index that was damaged."""
-    from hub import library
+    from hub.console import library
 
     output(as_json).record({"entries": library.catalog(hub()).rebuild()})
 

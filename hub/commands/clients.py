@@ -11,9 +11,9 @@ import typer
 
 from access import clients, consent
 from access.keys import checked
-from hub import subject_desk
 from hub.commands.common import Json, hub, output
 from hub.commands.grants import BasisOption, Client, Legal, Purpose, new_grant
+from hub.filing import subject_desk
 from ledger import budgets, credentials, grants
 from ledger import clients as client_tables
 from ledger.credentials import Issuer

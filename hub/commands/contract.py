@@ -18,7 +18,7 @@ Files = Annotated[list[Path], typer.Argument(help="contract files, or folders of
 @app.command()
 def check(paths: Files, as_json: Json = False) -> None:
     """Check contract files; every fault is listed with its file, its path and an example of right."""
-    from hub import registry
+    from hub.registration import registry
 
     good = registry.check(hub(), tuple(paths))
     rows = [{"dataset": c.dataset, "title": c.title, "version": c.version, "columns": len(c.columns)} for c in good]
@@ -33,7 +33,7 @@ def apply(
     as_json: Json = False,
 ) -> None:
     """Apply contract files to the ledger; an unchanged file does nothing, a breaking change wants a reason."""
-    from hub import registry, review
+    from hub.registration import registry, review
 
     it = hub()
     if dry_run:
@@ -92,7 +92,7 @@ def diff_(path: Annotated[Path, typer.Argument(help="a contract file")], as_json
 @app.command()
 def evolve(dataset: Dataset) -> None:
     """Draft the contract change that would hold what a drifted source has begun to deliver; applies nothing."""
-    from hub import evolving
+    from hub.pulling import evolving
 
     output(False).raw(evolving.evolved(hub(), dataset))
 

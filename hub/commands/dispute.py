@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from hub import disputes
 from hub.commands.common import Json, hub, output
-from hub.disputes import Claim, Tickets
+from hub.repair import disputes
+from hub.repair.disputes import Claim, Tickets
 from ledger import disputes as store
 from ledger.disputes import Move
 from schemas.errors import Invalid

@@ -5,10 +5,12 @@ from urllib.parse import urlsplit
 
 import typer
 
-from hub import deliver, maintenance, named_secrets
+from hub import maintenance
 from hub.commands.common import Json, hub, output
 from hub.core import Hub
-from hub.events import TYPES
+from hub.registration import named_secrets
+from hub.telling import deliver
+from hub.telling.events import TYPES
 from ledger import outbox, subscriptions
 from ledger.outbox import Message
 from ledger.subscriptions import EVERY, Subscription

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from hub import subject_files
-from hub.answers import made_personas
 from hub.commands.common import Json, hub, output
+from hub.filing import subject_files
+from hub.filing.answers import made_personas
 from ledger import contracts
 from prefill import drafting
 from prefill import forms as form_files

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from hub import grant_files
 from hub.commands.common import Json, hub, operator, output
 from hub.core import Hub
-from hub.offer import offer
+from hub.sharing import grant_files
+from hub.sharing.offer import offer
 from ledger import grants
 from ledger.grants import Basis, Grant
 from schemas.errors import Invalid

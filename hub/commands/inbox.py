@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from hub import pushes
 from hub.commands.common import Dataset, Json, hub, output
+from hub.pulling import pushes
 
 app = typer.Typer(no_args_is_help=True, help="报送 inbox: batches that departments push")
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hub import subject_files
 from hub.commands.common import Dataset, Json, hub, output
+from hub.filing import subject_files
 from ledger import authorities
 from schemas import masking, suggest, types, values
 from schemas.codes import code_list

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from hub import subject_desk, subject_files
-from hub.answers import link
 from hub.commands.common import Json, hub, operator, output
+from hub.filing import subject_desk, subject_files
+from hub.filing.answers import link
 from ledger import contracts
 from schemas.errors import NotFound
 from schemas.masking import mask

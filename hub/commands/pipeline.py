@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from hub import maintenance, pipeline
+from hub import maintenance
 from hub.commands.common import Dataset, Json, hub, operator, output
 from hub.commands.runs import summary, told
 from hub.output import Output
+from hub.pulling import pipeline
 from ledger.runs import Run
 
 RunId = Annotated[str, typer.Argument(help="run id, as printed by: hub read DATASET")]

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hub import judging
 from hub.commands.common import Dataset, Json, hub, operator, output
+from hub.pulling import judging
 
 app = typer.Typer(no_args_is_help=True, help="质量规则 quality: suites, results, Data Docs")
 

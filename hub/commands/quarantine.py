@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from hub import quarantined
 from hub.commands.common import Dataset, Json, hub, operator, output
 from hub.core import Hub
-from hub.sheet import Form
+from hub.repair import quarantined
+from hub.repair.sheet import Form
 from schemas.contract import Contract
 from schemas.errors import Invalid
 
@@ -67,7 +67,7 @@ def export(
     """Write a department's rows to a file in its own headers and encoding, with reasons and how to correct them; prints a receipt."""
     from dataclasses import asdict
 
-    from hub.handout import export as hand_out
+    from hub.repair.handout import export as hand_out
     from hub.trail import open_log
 
     it = hub()
@@ -95,7 +95,7 @@ def upload(
     as_json: Json = False,
 ) -> None:
     """Take a department's corrected file back: judged again, what is right is published, of the rest it says row by row why not."""
-    from hub.returns import take_back
+    from hub.repair.returns import take_back
     from hub.trail import open_log
 
     it, out = hub(), output(as_json)
@@ -127,7 +127,7 @@ def upload(
 @app.command()
 def release(dataset: Dataset, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Judge the rows again after a rule was put right, from kept landing; those that pass are published, later versions go first."""
-    from hub.release import release as let_go
+    from hub.repair.release import release as let_go
 
     run = let_go(hub(), dataset, owner=_owner(), dry_run=dry_run)
     names = ("released", "superseded", "still", "lost")
@@ -146,7 +146,7 @@ def waive(
     as_json: Json = False,
 ) -> None:
     """Let rows stay in quarantine for good: nobody is asked for them any more, until they come right by themselves."""
-    from hub.release import waive as let_be
+    from hub.repair.release import waive as let_be
 
     it = hub()
     run = let_be(

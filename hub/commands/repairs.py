@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from hub import reconcile as reconciling
-from hub import replay as replaying
 from hub.commands.common import Dataset, Json, hub, operator, output
+from hub.pulling import reconcile as reconciling
+from hub.pulling import replay as replaying
 from ledger.runs import Run
 from schemas.errors import Invalid
 

@@ -13,8 +13,8 @@ import typer
 from access.actors import Actor, Role
 from hub.commands.common import Json, hub, operator, output
 from hub.core import Hub
-from hub.offer import offer
-from hub.request_desk import People
+from hub.sharing.offer import offer
+from hub.sharing.request_desk import People
 from schemas.errors import Invalid
 
 request_app = typer.Typer(

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hub import scorecards
 from hub.commands.common import Json, hub, output
+from hub.console import scorecards
 from quality import cards
 from quality.cards import Card
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from hub import drafting, sources
-from hub import template as workbook
 from hub.commands.common import Json, hub, output
-from hub.sources import Address
+from hub.registration import drafting, sources
+from hub.registration import template as workbook
+from hub.registration.sources import Address
 from schemas import odcs
 from schemas.errors import ContractInvalid, Invalid, Problem
 
@@ -102,7 +102,7 @@ def preview(
     as_json: Json = False,
 ) -> None:
     """Judge a sample of a contract's source by its rules: what would be set aside, and why. Nothing is published."""
-    from hub import previewing
+    from hub.registration import previewing
 
     found = previewing.preview(hub(), odcs.load(path), n=n)
     out = output(as_json)

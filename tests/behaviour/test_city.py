@@ -8,8 +8,11 @@ import pytest
 from city_bench import ORDER, City, city
 
 from examples.demo_city import report
-from hub import library, pipeline, quarantined, subject_files
-from hub.answers import prefiller
+from hub.console import library
+from hub.filing import subject_files
+from hub.filing.answers import prefiller
+from hub.pulling import pipeline
+from hub.repair import quarantined
 from lake.history import History
 from ledger import loads
 from schemas.contract import Contract

@@ -14,7 +14,9 @@ import pytest
 from city_bench import CITY, City, city
 from fastapi.testclient import TestClient
 
-from hub import cli, judging, pipeline, registry
+from hub import cli
+from hub.pulling import judging, pipeline
+from hub.registration import registry
 from hub.web import application
 from lake.history import History
 from ledger import incidents

@@ -11,8 +11,9 @@ from sqlalchemy import make_url
 from examples.demo_city.generator import Plan, generate
 from examples.demo_city.generator.files import SQL_TABLES
 from examples.demo_city.generator.servers import load_into, on_server
-from hub import pipeline, registry
 from hub.core import Hub
+from hub.pulling import pipeline
+from hub.registration import registry
 
 
 def city_on(home: Path, url: str, dataset: str) -> City:

@@ -13,7 +13,8 @@ from library_bench import Library, Row, library_at
 
 from access import audit_verify
 from access.audit_seal import Signer
-from hub import maintenance, pushes
+from hub import maintenance
+from hub.pulling import pushes
 from lake import inbox
 from schemas.errors import DeliveryHeld, NotFound, SourceDamaged
 

@@ -16,7 +16,8 @@ from library_bench import Library, library_at
 from modes_bench import sieve_alone
 
 from access.audit import read
-from hub import pipeline, quarantine_desk
+from hub.pulling import pipeline
+from hub.repair import quarantine_desk
 from ledger import audit as audit_store
 from ledger import clients as client_store
 from ledger.clients import Client

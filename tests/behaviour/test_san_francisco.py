@@ -10,8 +10,9 @@ import pytest
 from city_bench import ROOT, City
 
 from examples.sf_food_inspections import unpack
-from hub import registry, subject_files
 from hub.core import Hub
+from hub.filing import subject_files
+from hub.registration import registry
 from hub.settings import Settings
 from lake import quarantine
 from ledger import loads

@@ -15,8 +15,8 @@ from city_bench import CITY, City
 from http_servers import Answer, http_server
 
 from dags.dataset_dags import dataset_dag
-from hub import registry
 from hub.core import Hub
+from hub.registration import registry
 from ledger import runs
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from city_bench import ORDER, ROOT, City
 
-from hub import judging
+from hub.pulling import judging
 from ledger import loads, references, runs
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
@@ -91,7 +91,7 @@ def test_a_task_of_a_superseded_run_is_refused(dags: dict[str, Any], airflow_cit
     from airflow.sdk.exceptions import AirflowFailException
 
     from dags import calls
-    from hub import pipeline
+    from hub.pulling import pipeline
 
     stale = pipeline.read(airflow_city.hub, pipeline.claim(airflow_city.hub, "marriages", "airflow:stale").run)
     runs.close(airflow_city.hub.ledger, stale.run, "superseded", now=airflow_city.hub.clock())
@@ -103,7 +103,7 @@ def test_outside_the_departments_hours_a_task_waits_until_they_begin(monkeypatch
     from airflow.sdk.exceptions import AirflowRescheduleException
 
     from dags import calls
-    from hub import pipeline
+    from hub.pulling import pipeline
     from schemas.errors import OutsideHours
 
     def closed(*_: object, **__: object) -> None:
@@ -119,7 +119,7 @@ def test_a_cleared_task_of_a_held_run_stays_failed(dags: dict[str, Any], airflow
     from airflow.sdk.exceptions import AirflowFailException
 
     from dags import calls
-    from hub import pipeline
+    from hub.pulling import pipeline
 
     held = pipeline.read(airflow_city.hub, pipeline.claim(airflow_city.hub, "insurance", "airflow:held").run)
     runs.close(airflow_city.hub.ledger, held.run, "held", now=airflow_city.hub.clock(), reason="too few rows")

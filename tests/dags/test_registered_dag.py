@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from access.actors import Actor
-from hub import registering, review
 from hub.core import Hub
+from hub.registration import registering, review
 from hub.settings import Settings
 from ledger import loads
 from ledger.registrations import Registration

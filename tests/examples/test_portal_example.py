@@ -17,8 +17,9 @@ from playwright.sync_api import Browser, Page, expect
 from access.keys import checked
 from examples.portal import backend
 from examples.portal.hub_client import HubClient, HubRefused, new_key
-from hub import registry, web
+from hub import web
 from hub.core import Hub
+from hub.registration import registry
 from hub.settings import Settings
 from ledger import audit as audit_store
 from ledger import credentials, grants

@@ -13,7 +13,7 @@ from faults_oracle import Oracle, Tally
 
 from access.audit_seal import Signer
 from access.audit_verify import verify
-from hub import subject_files
+from hub.filing import subject_files
 from lake import crash
 from ledger import audit
 

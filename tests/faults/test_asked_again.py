@@ -6,9 +6,9 @@ import pytest
 from faults_bench import Bench, city, later
 from test_kills import KINDS
 
-from hub.pipeline import pull
-from hub.reconcile import FOUND, reconcile
-from hub.replay import replay
+from hub.pulling.pipeline import pull
+from hub.pulling.reconcile import FOUND, reconcile
+from hub.pulling.replay import replay
 from ledger.runs import Run
 
 

@@ -92,9 +92,9 @@ MUTATIONS = (
         f"{LAKE}::test_a_zombie_cannot_write_quarantine_behind_a_later_run",
     ),
     Mutation(
-        "a lake that lost loads stops the dataset", "hub/pipeline.py",
+        "a lake that lost loads stops the dataset", "hub/pulling/pipeline.py",
         "    if there < known:", "    if False:",
-        "tests/hub/test_interrupted_steps.py::test_a_lake_that_lost_a_published_load_stops_the_dataset_until_someone_decides",
+        "tests/hub/pulling/test_interrupted_steps.py::test_a_lake_that_lost_a_published_load_stops_the_dataset_until_someone_decides",
     ),
 )  # fmt: skip
 IDS = [m.guard for m in MUTATIONS]

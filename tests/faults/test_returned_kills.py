@@ -6,7 +6,7 @@ from collections.abc import Callable
 from faults_bench import CANARY, SEEDS, Bench, city
 from faults_oracle import Oracle, Tally
 
-from hub.handout import export
+from hub.repair.handout import export
 from lake import crash
 
 EVERY = tuple(p for p in crash.POINTS if not p.startswith("judge."))

@@ -8,8 +8,9 @@ import yaml
 from city_bench import hub_at
 from sqlalchemy import make_url
 
-from hub import pipeline, registry
 from hub.core import Hub
+from hub.pulling import pipeline
+from hub.registration import registry
 from lake.history import History
 from ledger import loads, runs
 from schemas.errors import DeliveryHeld, HubError, Retry, SourceDamaged, SourceDenied, SourceMissing, SourceUnreachable

@@ -23,9 +23,10 @@ from city_bench import CITY
 from http_servers import http_server
 from sqlalchemy import make_url
 
-from hub import cli, registry
+from hub import cli
 from hub.core import Hub
 from hub.output import complain
+from hub.registration import registry
 from lake.history import History
 
 LEAKY = {"rows": ROWS, "echo": [*SECRETS], "at": "file:///etc/passwd"}

@@ -188,13 +188,22 @@ def test_the_list_of_commands_says_of_each_what_its_module_says() -> None:
     [
         (
             ["--help"],
-            {"schemas.messages", "sqlalchemy", "pyarrow", "duckdb", "pydantic", "httpx", "pandas", "hub.pipeline"},
+            {
+                "schemas.messages",
+                "sqlalchemy",
+                "pyarrow",
+                "duckdb",
+                "pydantic",
+                "httpx",
+                "pandas",
+                "hub.pulling.pipeline",
+            },
         ),
-        (["runs", "list"], {"pyarrow", "duckdb", "httpx", "pandas", "connectors", "hub.pipeline"}),
-        (["contract", "list"], {"pyarrow", "duckdb", "httpx", "pandas", "connectors", "hub.pipeline"}),
+        (["runs", "list"], {"pyarrow", "duckdb", "httpx", "pandas", "connectors", "hub.pulling.pipeline"}),
+        (["contract", "list"], {"pyarrow", "duckdb", "httpx", "pandas", "connectors", "hub.pulling.pipeline"}),
         (
             ["contract", "check", "x.odcs.yaml"],
-            {"pandas", "great_expectations", "deltalake", "hub.pipeline", "openpyxl"},
+            {"pandas", "great_expectations", "deltalake", "hub.pulling.pipeline", "openpyxl"},
         ),
     ],
 )

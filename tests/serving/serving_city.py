@@ -26,11 +26,11 @@ from access.tokens import Tokens
 from catalog.dcat import Site
 from catalog.guide import Words
 from catalog.library import Catalog, Uses
-from hub import people
+from hub.console import people
 from hub.core import Hub
-from hub.offer import offer
-from hub.request_desk import approvals_of, requests_of
 from hub.settings import Settings
+from hub.sharing.offer import offer
+from hub.sharing.request_desk import approvals_of, requests_of
 from lake import inbox
 from lake.inbox import Door
 from ledger import accounts as account_store

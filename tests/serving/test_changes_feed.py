@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from records_bench import CASE, HOUSES, NOW, PURPOSE, Bench
 
 from access.extract import Wish
-from hub.records import Records
+from hub.sharing.records import Records
 from ledger import contracts, grants
 from ledger.contracts import Application
 from ledger.grants import Grant

@@ -18,8 +18,8 @@ from httpx import Response
 from records_bench import CASE, HOUSES, NOW, PURPOSE, Bench
 
 from access.extract import Wish
-from hub import exports
-from hub.exports import Exports
+from hub.sharing import exports
+from hub.sharing.exports import Exports
 from ledger import budgets, grants
 from ledger.audit import links
 from ledger.grants import Grant

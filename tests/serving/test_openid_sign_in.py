@@ -11,7 +11,7 @@ from identity_provider import IdentityProvider, identity_provider
 from playwright.sync_api import expect
 from serving_city import City, Http
 
-from hub import openid
+from hub.console import openid
 from hub.core import Hub
 from hub.settings import Settings
 from ledger import accounts as account_store

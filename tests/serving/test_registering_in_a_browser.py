@@ -17,8 +17,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from access import accounts
 from access.actors import Role
-from hub import pipeline, registry, review, template
 from hub.core import Hub
+from hub.pulling import pipeline
+from hub.registration import registry, review, template
 from hub.settings import Settings
 from hub.web import application
 from ledger import accounts as account_store

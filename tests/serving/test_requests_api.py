@@ -14,7 +14,7 @@ from httpx import ASGITransport, AsyncClient, Response
 from hypothesis import HealthCheck, given, settings
 from requests_bench import APPROVER, CIVIL, MARKET, Bench, bench, person
 
-from hub import requests
+from hub.sharing import requests
 from hub.web import services
 from serving.app import create_app
 

@@ -10,7 +10,7 @@ import pytest
 from records_bench import HOUSES, NOW, Bench
 from standardwebhooks.webhooks import Webhook
 
-from hub import deliver, notify
+from hub.telling import deliver, notify
 from lake.history import History
 from ledger import grants, loads, outbox
 from ledger.loads import Load
@@ -143,6 +143,6 @@ def test_production_sends_by_https_to_listed_hosts_alone(tmp_path: Path) -> None
 
 
 def test_a_client_has_no_more_than_so_many(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.subscribing.MOST", 2)
+    monkeypatch.setattr("hub.sharing.subscribing.MOST", 2)
     bench.allow()
     assert [subscribe(bench).status_code for _ in range(3)] == [201, 201, 429]

@@ -11,8 +11,8 @@ with warnings.catch_warnings():
     import great_expectations.checkpoint
     import great_expectations.core.batch_definition
 
-    import hub.pipeline
-    import hub.subject_files
+    import hub.filing.subject_files
+    import hub.pulling.pipeline
 
 __all__: list[str] = []
 _warm = (duckdb_engine, great_expectations, hub)

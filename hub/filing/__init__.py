@@ -1,0 +1,1 @@
+"""Subject files and what is answered from them: built, decided on, erased, filled into forms."""

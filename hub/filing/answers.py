@@ -1,0 +1,143 @@
+"""What the hub answers without HTTP: the catalog as it is now, a form filled from a file, a link that opens one."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from hashlib import blake2b
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from croniter import croniter
+
+from access.consent import folded
+from access.invitations import Invitation, Invitations
+from hub.core import Hub
+from hub.filing import subject_files
+from hub.registration import registry
+from ledger import contracts
+from prefill import answer, personas, sources
+from prefill.answer import Asked, Select, World
+from prefill.envelope import Answer
+from prefill.forms import Form
+from prefill.personas import Persona
+from prefill.seal import SealKey
+from prefill.sources import SourceState
+from schemas.contract import Contract
+from schemas.errors import Retry
+from schemas.windows import opens
+from subjects.due import Due
+from subjects.file import SubjectFile
+
+_LOG = logging.getLogger("hub.filing.answers")
+LOOK = 1.0
+STALE = 10.0
+States = tuple[Mapping[str, SourceState], dict[Any, Any]]
+
+
+def seal_key(hub: Hub) -> SealKey:
+    """The key of the seals that are given now."""
+    return SealKey("s1", hub.key("seal"))
+
+
+def handle(key: bytes, client: str, kind: str, identifier: str) -> str:
+    """How a client is told of a subject: the same however the identifier is spelled, and another name for each client."""
+    text = f"{client}\0{kind}\0{folded(identifier)}"
+    return blake2b(text.encode(), key=key, digest_size=16).hexdigest()
+
+
+def states(hub: Hub, kind: str) -> dict[str, SourceState]:
+    """The state of a kind's sources, read now."""
+    datasets = subject_files.kind_of(hub, kind).datasets
+    return sources.read(hub.ledger, contracts.applied(hub.ledger, datasets), kind, partial(next_pull, hub))
+
+
+def next_pull(hub: Hub, contract: Contract) -> datetime | None:
+    """When the department is asked next, by the dataset's schedule and the hours that it allows; None where neither tells."""
+    cron, zone = registry.entry(contract, hub.settings.timezone)["schedule"], ZoneInfo(hub.settings.timezone)
+    if cron is None:
+        return None
+    moment: datetime = croniter(cron, hub.clock().astimezone(zone)).get_next(datetime)
+    return opens(contract.source.windows, moment, zone) or moment
+
+
+@dataclass
+class Watched:
+    """The state of the sources as a serving process sees it: at most about a second old, and nobody waits for the ledger.
+
+    A read that is due is made by a thread of its own while the last one goes on to serve; only when that is older than `STALE` seconds
+    (the ledger does not answer) is nothing told any more.
+    """
+
+    read: Callable[[str], Mapping[str, SourceState]]
+    monotonic: Callable[[], float] = time.monotonic
+    _held: dict[str, tuple[float, States]] = field(default_factory=dict)
+    _reading: dict[str, threading.Thread] = field(default_factory=dict)
+
+    def __call__(self, kind: str) -> States:
+        """The states of the kind's sources, and a place to keep what follows from them."""
+        now, held = self.monotonic(), self._held.get(kind)
+        if held is None:
+            return self._refresh(kind)
+        if now - held[0] > STALE:
+            self._wake(kind)
+            raise Retry(
+                "the ledger does not answer, so nothing can be said of the sources", todo="try again in a moment"
+            )
+        if now - held[0] > LOOK:
+            self._wake(kind)
+        return held[1]
+
+    def _wake(self, kind: str) -> None:
+        if kind not in self._reading:
+            reader = self._reading[kind] = threading.Thread(
+                target=self._read, args=(kind,), name=f"states-{kind}", daemon=True
+            )
+            reader.start()
+
+    def threads(self) -> list[threading.Thread]:
+        """The reads that are under way."""
+        return list(self._reading.values())
+
+    def _read(self, kind: str) -> None:
+        try:
+            self._refresh(kind)
+        except Exception:  # noqa: BLE001 - whatever keeps the ledger from answering, the last states serve on until they are too old
+            _LOG.exception("the state of the sources could not be read; the last one goes on to serve")
+        finally:
+            del self._reading[kind]
+
+    def _refresh(self, kind: str) -> States:
+        began, found = self.monotonic(), (self.read(kind), dict[Any, Any]())
+        self._held[kind] = (began, found)
+        return found
+
+
+def prefiller(hub: Hub) -> Callable[[Form, SubjectFile, Select], Answer]:
+    """A function that answers a form from a subject's file, with the sources' state at that moment; for the hub's own use."""
+    key, names = seal_key(hub), hub.key("handle")
+
+    def prefill(form: Form, file: SubjectFile, select: Select) -> Answer:
+        world = World(states(hub, form.subject), hub.clock(), key, hub.settings.timezone)
+        subject = handle(names, "hub", form.subject, file.identifier)
+        return answer.prefill(form, file, world, Asked(select=select), client="hub", subject=subject)
+
+    return prefill
+
+
+def made_personas(hub: Hub) -> Sequence[Persona]:
+    """The personas of every kind, in the order of the kinds."""
+    kinds, forms = subject_files.kinds(hub), subject_files.forms(hub)
+    applied = contracts.applied(hub.ledger)
+    return [one for kind in kinds.values() for one in personas.build(kind, forms.values(), applied)]
+
+
+def link(hub: Hub, found: Due) -> str:
+    """A link that opens the form which renews what falls due, filled in; it holds for a day and tells nobody whom it is for."""
+    invitation = Invitation(found.form, found.identifier, {found.list: dict(found.record)})
+    token = Invitations(hub.key("invitation")).seal(invitation, now=hub.clock(), nonce=os.urandom(12))
+    return f"{hub.settings.api_url}/forms/{found.form}?invitation={token}"
