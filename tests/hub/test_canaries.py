@@ -75,9 +75,9 @@ def pull(
     monkeypatch.setattr("connectors.wire.TRIES", 1)
     caplog.set_level(logging.DEBUG)
 
-    def told(error: Any, *, as_json: bool) -> None:
+    def told(error: Any, **how: Any) -> None:
         traces.add("traceback", "".join(traceback.format_exception(error)))
-        complain(error, as_json=as_json)
+        complain(error, **how)
 
     monkeypatch.setattr(cli, "complain", told)
 
