@@ -4,8 +4,8 @@
 2. `seal`, called once the landing is sealed, waits for the thread, forces its files to the disk and names the delivery in `prepared.json`.
 3. `find` gives the judge what was prepared from exactly this landing under this contract. If there is nothing, it standardises what landed.
 
-Only a database's batches are prepared: other sources land bytes. Whatever goes wrong here is no fault of the read: nothing is prepared then,
-and the judge meets the same fault in what landed, and tells it.
+Only a database's batches are prepared, others land as bytes; and only if they are worth a thread (`WORTH`). Whatever goes wrong here is no
+fault of the read: nothing is prepared then, and the judge meets the same fault in what landed, and tells it.
 """
 
 import hashlib
@@ -33,6 +33,8 @@ from quality.standardise import merged, standardise
 from schemas.contract import Contract
 
 NAME = "prepared.json"
+WORTH = 48 << 20
+"""Bytes of batches from which on preparing begins: less is standardised sooner afterwards than a thread and its session are there."""
 Shown = tuple[int, str, pa.RecordBatch]
 
 
@@ -58,6 +60,7 @@ class Preparing:
         self._shown: queue.Queue[Shown | None] = queue.Queue(1)
         self._left, self._ended = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
+        self._held, self._size = list[Shown](), 0
         self._parts = 0
         self._found: Prepared | None = None
 
@@ -69,7 +72,7 @@ class Preparing:
         """Say that what was prepared is the delivery of the sealed landing with this manifest's digest."""
         if self._thread is None:
             return
-        self._show(None)
+        self._hand(None)
         self._thread.join()
         if self._found is None:
             return
@@ -89,6 +92,7 @@ class Preparing:
 
     def __exit__(self, *_: object) -> None:
         self._leave()
+        self._held.clear()
         if self._thread is not None:
             self._thread.join()
         if not (self.folder / NAME).exists():
@@ -114,12 +118,23 @@ class Preparing:
             empty = pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
             self._show((place, name, empty))
 
-    def _show(self, shown: Shown | None) -> None:
-        """Hand something to the thread; None is the end. It is waited for, unless it has given up."""
-        if self._thread is None:
-            self.folder.mkdir(parents=True)
-            self._thread = threading.Thread(target=self._work, name=f"prepare-{self.contract.dataset}", daemon=True)
-            self._thread.start()
+    def _show(self, shown: Shown) -> None:
+        """Hand a batch to the thread, which begins once there is enough for it."""
+        if self._thread is not None:
+            self._hand(shown)
+            return
+        self._held.append(shown)
+        self._size += shown[2].nbytes
+        if self._size < WORTH:
+            return
+        self.folder.mkdir(parents=True)
+        self._thread = threading.Thread(target=self._work, name=f"prepare-{self.contract.dataset}", daemon=True)
+        self._thread.start()
+        while self._held:
+            self._hand(self._held.pop(0))
+
+    def _hand(self, shown: Shown | None) -> None:
+        """Wait until the thread takes something, unless it has given up; None is the end."""
         while not self._ended.is_set() and not self._left.is_set():
             with suppress(queue.Full):
                 self._shown.put(shown, timeout=0.2)

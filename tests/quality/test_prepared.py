@@ -29,6 +29,11 @@ WIDER = {**TEXT, "备注": pa.string()}
 Rows = Sequence[tuple[Any, ...]]
 
 
+@pytest.fixture(autouse=True)
+def _worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepared, "WORTH", 0)
+
+
 def part(name: str, shape: dict[str, pa.DataType], *batches: Rows) -> Part:
     schema = pa.schema(shape)
     columns = [zip(*rows, strict=True) if rows else [()] * len(shape) for rows in batches]
@@ -95,6 +100,19 @@ def test_it_is_found_for_its_own_landing_and_contract_alone(tmp_path: Path) -> N
     assert find(PEOPLE, tmp_path / "work", "digest", first_seq=8, load=3) is None
     early.files[0].write_bytes(b"torn")
     assert found(tmp_path) is None
+
+
+@pytest.mark.parametrize(("worth", "there"), [(1, True), (1 << 20, False)])
+def test_little_is_not_prepared_and_of_more_nothing_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worth: int, there: bool
+) -> None:
+    batches = [[(f"{n}", "1")] for n in range(9)]
+    per_batch = next(iter(part("人员", TEXT, batches[0]).batches or ())).nbytes
+    monkeypatch.setattr(prepared, "WORTH", worth * 5 * per_batch)
+    prepare(tmp_path, iter([part("人员", TEXT, *batches)]))
+    got = found(tmp_path)
+    assert (got is not None and got.rows == 9) == there
+    assert not there or len(rows_of(got.files if got else ())) == 9
 
 
 def broken() -> Iterator[Part]:
