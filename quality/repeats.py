@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-AT_ONCE = 16_000_000
+AT_ONCE = 4_000_000
 NAMED = 10_000
 """Above this number of shared hashes they are not worth naming."""
 
@@ -21,7 +21,8 @@ def shared_hashes(hashes: Callable[[int, int], Any], rows: int) -> list[int] | N
     """
     parts, found = rows // AT_ONCE + 1, []
     for n in range(parts):
-        numbers = np.sort(hashes(n, parts))
+        numbers = hashes(n, parts)
+        numbers.sort()
         found += np.unique(numbers[1:][numbers[1:] == numbers[:-1]]).tolist()
         if len(found) > NAMED:
             return None
