@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-AT_ONCE = 4_000_000
+AT_ONCE = 16_000_000
 NAMED = 10_000
 """Above this number of shared hashes they are not worth naming."""
 
