@@ -23,6 +23,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from quality.repeats import shared_hashes
@@ -33,6 +34,7 @@ _REGEX = tuple(
     f"great_expectations.expectations.metrics.column_map_metrics.column_values_{name}"
     for name in ("match_regex", "not_match_regex", "match_regex_list", "not_match_regex_list")
 )
+_ALONE = Lock()
 _UNIQUE = ("column_values.unique", "compound_columns.unique")
 
 
@@ -48,9 +50,12 @@ class _DuckDB(str):
 
 @contextmanager
 def repaired() -> Iterator[None]:
-    """Great Expectations with these repairs and without its usage statistics, as long as this is open."""
+    """Great Expectations with these repairs and without its usage statistics, as long as this is open.
+
+    One thread at a time: whoever left first would take the repairs from the others.
+    """
     quietly_imported()
-    with persistent_connections(), regular_expressions(), repeated_values(), lasting_configurations():
+    with _ALONE, persistent_connections(), regular_expressions(), repeated_values(), lasting_configurations():
         yield
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from importlib import metadata
 from pathlib import Path
@@ -30,6 +31,16 @@ def test_the_version_repaired_is_the_one_pinned_and_installed() -> None:
 
 def test_with_both_repairs_the_gate_judges(tmp_path: Path) -> None:
     assert judged(tmp_path, PATTERNED, ROWS).rule("v.pattern").unexpected == 1
+
+
+def test_gates_of_several_threads_do_not_take_the_repairs_from_each_other(tmp_path: Path) -> None:
+    def one(n: int) -> int:
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        return judged(folder, PATTERNED, ROWS).rule("v.pattern").unexpected
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(one, range(12))) == [1] * 12
 
 
 @pytest.mark.parametrize("kept", ["persistent_connections", "regular_expressions"])

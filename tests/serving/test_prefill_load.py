@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import socket
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-import uvicorn
+from browsing import served
 from serving_city import ID, PURPOSE, SIGNER, City
 
 from access.audit_verify import verify
@@ -21,19 +19,8 @@ BODY = json.dumps({"form": "hk_macao_permit_renewal", "subject": ID, "purpose": 
 
 @pytest.fixture
 def port(city: City) -> Iterator[int]:
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    app = city.with_services(places=PLACES)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started and time.monotonic() < deadline:
-        threading.Event().wait(0.02)
-    yield listening.getsockname()[1]
-    server.should_exit = True
-    thread.join(20)
-    listening.close()
+    with served(city.with_services(places=PLACES)) as address:
+        yield int(address.rpartition(":")[2])
 
 
 async def crowd(port: int, token: str) -> tuple[Counter[int], float, list[bytes]]:
