@@ -1,6 +1,7 @@
 """As much of Airflow's REST API as the demo needs: sign in, trigger, watch."""
 
 import time
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,10 +53,13 @@ class AirflowClient:
         ]
 
     def trigger(self, dag: str, **params: Any) -> str:
-        """Start a run now; returns its id."""
-        body = {"logical_date": None, "conf": params}
-        made = self.http.post(f"/api/v2/dags/{dag}/dagRuns", json=body).raise_for_status().json()
-        return str(made["dag_run_id"])
+        """Start a run now; returns its id, which is given here, so that asking again starts no second one."""
+        run = f"demo__{uuid.uuid4()}"
+        body = {"dag_run_id": run, "logical_date": None, "conf": params}
+        answer = self._patiently("POST", f"/api/v2/dags/{dag}/dagRuns", json=body)
+        if answer.status_code != httpx.codes.CONFLICT:  # that it is there already
+            answer.raise_for_status()
+        return run
 
     def runs(self, dag: str, limit: int = 10) -> list[dict[str, Any]]:
         """Newest runs of a DAG."""
@@ -80,4 +84,13 @@ class AirflowClient:
             time.sleep(0.5)
 
     def _get(self, path: str, **params: Any) -> Any:
-        return self.http.get(path, params=params).raise_for_status().json()
+        return self._patiently("GET", path, params=params).raise_for_status().json()
+
+    def _patiently(self, method: str, path: str, **how: Any) -> httpx.Response:
+        """The answer; asked again where the server fails, as Airflow does while its SQLite database is locked."""
+        for pause in (0.5, 1, 2, 4):
+            answer = self.http.request(method, path, **how)
+            if not answer.is_server_error:
+                return answer
+            time.sleep(pause)
+        return self.http.request(method, path, **how)
