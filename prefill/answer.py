@@ -82,7 +82,7 @@ def prefill(
     filled = len(fields) - [f.value for f in fields].count(None)
     return Answer(
         form=form.id, version=form.version, title=form.title, title_en=form.title_en, subject_kind=form.subject,
-        subject=subject, answered_at=told(world.now), etag=answering.etag(wanted),
+        subject=subject, answered_at=told(world.now), etag=answering.etag(wanted, fields),
         summary=Summary(len(fields), filled, len(fields) - filled), fields=fields, sandbox=world.sandbox,
     )  # fmt: skip
 
@@ -285,8 +285,8 @@ class _Answering:
             return "kept"
         return "current" if theirs is None and value is None else "renewed"
 
-    def etag(self, wanted: Sequence[FormField]) -> str:
-        """A tag of all that the answer depends on but the hour: the same as long as there is nothing new."""
+    def etag(self, wanted: Sequence[FormField], fields: Sequence[FieldAnswer]) -> str:
+        """A tag of all that is told but the hour: the same as long as there is nothing new, whatever else changes in the file."""
         datasets = (
             self.form.datasets
             if wanted is self.form.fields
@@ -296,12 +296,12 @@ class _Answering:
         states = [
             (d, s.status, s.load, s.as_of_text, s.reason, s.available_text, s.late(self.world.now)) for d, s in known
         ]
-        asked = self.asked
-        draft = {name: list(one) for name, one in asked.draft.items()}
-        parts = (
-            self.file.etag if self.file else "", [f.name for f in wanted], sorted(asked.withheld), sorted(asked.hidden),
-            sorted((name, sorted(one.items())) for name, one in asked.select.items()), sorted(draft.items()), self.today, states,
-        )  # fmt: skip
+        values = [
+            (f.name, f.state, f.value, f.valid_until, f.dataset, f.load, f.disputed_by, f.rows, f.left_out)
+            for f in fields
+        ]
+        draft = {name: list(one) for name, one in self.asked.draft.items()}
+        parts = (values, sorted(draft.items()), self.today, states)
         return f'W/"{self.sealer.tag(msgspec.json.encode(parts))}"'
 
 

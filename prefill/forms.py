@@ -8,7 +8,7 @@ Besides the declared forms each subject kind is a form of its own (`of_kind`), f
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib import resources
@@ -103,6 +103,11 @@ class Form:
         """The fields whose being held is private."""
         return frozenset(f.name for f in self.fields if f.private)
 
+    def told_of(self, names: Collection[str]) -> frozenset[tuple[str, str]]:
+        """What these fields tell of a list's entries: the list and the column."""
+        cells = [cell for name in names for cell in (self.named[name], *self.named[name].items)]
+        return frozenset((p.list, p.column) for cell in cells for p in cell.paths if isinstance(p, LatestPath))
+
 
 def load(folder: File, kinds: Kinds, contracts: Mapping[str, Contract]) -> dict[str, Form]:
     """Every form in the folder's YAML files, by id.
@@ -147,25 +152,31 @@ def read(path: File, kinds: Kinds, contracts: Mapping[str, Contract]) -> Form:
             [Problem("subject", f"there is no subject kind {document['subject']!r}", f"one of {known}", str(path))]
         )
     reader = _Reader(kind, contracts, [])
-    fields = reader.fields(document["fields"], "fields")
-    if reader.problems:
-        raise ContractInvalid([Problem(p.path, p.wrong, p.example, str(path)) for p in reader.problems])
     about = {
         name: document[name] for name in ("version", "title", "title_en", "subject", "department", "department_en")
     }
-    return Form(id=document["form"], fields=fields, **about)
+    form = Form(id=document["form"], fields=reader.fields(document["fields"], "fields"), **about)
+    if not reader.problems:
+        reader.renews(form)
+    if reader.problems:
+        raise ContractInvalid([Problem(p.path, p.wrong, p.example, str(path)) for p in reader.problems])
+    return form
 
 
 def of_kind(kind: Kind, contracts: Mapping[str, Contract]) -> Form:
-    """The subject kind itself as a form, named as the kind: each of its fields and lists, all locked."""
+    """The subject kind itself as a form, named as the kind: each of its fields and lists that is shared, all locked."""
     reader = _Reader(kind, contracts, [])
     nodes: list[dict[str, Any]] = [
-        {"name": f.name, "from": f"{kind.name}.{f.name}", "label": f.title, "label_en": f.title_en} for f in kind.fields
+        {"name": f.name, "from": f"{kind.name}.{f.name}", "label": f.title, "label_en": f.title_en}
+        for f in kind.fields
+        if not any(_closed(contracts[c.pick.dataset], c.column) for c in f.candidates)
     ]
     for x in kind.lists:
-        titles = {c: contracts[x.dataset].column(x.source(c)).title for c in x.names}
-        cells = [{"name": c, "label": titles[c], "label_en": c, "from": c} for c in x.names]
-        nodes.append({"name": x.name, "from": x.name, "label": x.title, "label_en": x.title_en, "items": cells})
+        shown = [c for c in x.names if not _closed(contracts[x.dataset], x.source(c))]
+        titles = {c: contracts[x.dataset].column(x.source(c)).title for c in shown}
+        cells = [{"name": c, "label": titles[c], "label_en": c, "from": c} for c in shown]
+        if cells:
+            nodes.append({"name": x.name, "from": x.name, "label": x.title, "label_en": x.title_en, "items": cells})
     fields = reader.fields([{**node, "entry": "locked", "required": False} for node in nodes], "fields")
     return Form(kind.name, "1.0.0", kind.title, kind.title_en, kind.name, "", "", fields)
 
@@ -260,6 +271,7 @@ class _Reader:
         suppliers = tuple(dict.fromkeys(dataset for _, datasets, _ in behind for dataset in datasets))
         element, _, column = behind[0]
         self.agree(plain, element, [c for _, _, c in behind if c is not None], where)
+        self.shared(found, where)
         zh, en = _labels(element)
         own = column.labels if column else {}
         chosen, chosen_en = {o.value: o.label for o in plain.options}, {o.value: o.label_en for o in plain.options}
@@ -294,13 +306,36 @@ class _Reader:
         if plain.element is not None and plain.element != element:
             self.wrong(f"{where}.element", f"the source holds {element}, not {plain.element}", f"element: {element}")
         for column in columns:
-            if column.share_type == _NEVER_SHARED:
-                self.wrong(f"{where}.from", f"column {column.name!r} is not shared (shareType 3)", "another source")
             if plain.input == "date" and column.type not in ("date", "timestamp") and plain.transform is None:
                 self.wrong(f"{where}.input", f"column {column.name!r} holds no date", "input: text")
 
+    def shared(self, paths: tuple[ValuePath, ...], where: str) -> None:
+        """No value may come from a column that is not shared, be it a field's last fallback."""
+        for path in paths:
+            columns = [(path.dataset, path.source)] if isinstance(path, LatestPath) else []
+            if isinstance(path, FieldPath):
+                found = next(f for f in self.kind.fields if f.name == path.field)
+                columns = [(c.pick.dataset, c.column) for c in found.candidates]
+            for dataset, name in columns:
+                if _closed(self.contracts[dataset], name):
+                    self.wrong(f"{where}.from", f"column {name!r} is not shared (shareType 3)", "another source")
+
+    def renews(self, form: Form) -> None:
+        """A form that renews what falls due tells the key of the record, by which its entry is selected."""
+        told = form.told_of(form.bound)
+        for rule in (r for r in self.kind.due if r.form == form.id):
+            found = next(x for x in self.kind.lists if x.name == rule.list)
+            for key in self.contracts[found.dataset].key:
+                if (rule.list, key) not in told:
+                    wrong = f"it renews what falls due in {rule.list}, and does not show which: {key}"
+                    self.wrong("fields", wrong, f"from: {rule.list}.latest.{key}")
+
     def wrong(self, path: str, wrong: str, example: str) -> None:
         self.problems.append(Problem(path, wrong, example))
+
+
+def _closed(contract: Contract, name: str) -> bool:
+    return _NEVER_SHARED in (contract.share_type, contract.column(name).share_type)
 
 
 def _labels(element: str | None) -> tuple[dict[str, str], dict[str, str]]:

@@ -47,6 +47,8 @@ class LatestPath:
 
     def find(self, file: SubjectFile, select: Mapping[str, str]) -> Held | None:
         """The value in the newest entry that fits; `select` narrows further (the very licence that is renewed)."""
+        if select and not _agree(self.where, select):
+            return None
         where = {**dict(self.where), **select} if self.where or select else None
         item = file.latest(self.list, where)
         return None if item is None else item.held(self.column, self.dataset, self.source)
@@ -62,7 +64,7 @@ class RowsPath:
 
     def rows(self, file: SubjectFile, select: Mapping[str, str]) -> Iterator[Item]:
         """The entries; `select` narrows further."""
-        return file.items(self.list, {**dict(self.where), **select})
+        return file.items(self.list, {**dict(self.where), **select}) if _agree(self.where, select) else iter(())
 
 
 ValuePath = IdPath | FieldPath | LatestPath
@@ -98,6 +100,11 @@ def every(kind: Kind) -> Iterator[str]:
     for found in kind.lists:
         yield found.name
         yield from (f"{found.name}.latest.{column}" for column in found.names)
+
+
+def _agree(where: tuple[tuple[str, str], ...], select: Mapping[str, str]) -> bool:
+    """Whether both can hold: what a caller selects never opens what the form's own conditions leave out."""
+    return all(select.get(name, value) == value for name, value in where)
 
 
 def _single(kind: Kind, root: str, name: str) -> Path:

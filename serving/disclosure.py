@@ -133,8 +133,21 @@ def _open(services: Services, wish: Wish) -> _Granted | _Reply:
     persona = personas.get((form.subject, folded(wish.subject))) if personas else None
     granted = _Granted(services, wish, form, asked, bound, decision, persona)
     if decision.granted:
+        _check_select(form, decision.allowed, wish.select)
         return granted
     return _Reply(granted.entry(f"refused: {decision.reason}", wish.subject), None, decision.refusal())
+
+
+def _check_select(form: Form, allowed: Sequence[str], select: Select) -> None:
+    """Refuse to choose an entry by anything but what is told of it: else an answer would confirm guesses at what is withheld."""
+    wanted = {(name, column) for name, conditions in select.items() for column in conditions}
+    told = form.told_of(allowed) if wanted else frozenset()
+    if unknown := sorted(f"{name}.{column}" for name, column in wanted - told):
+        raise Invalid(
+            f"an entry cannot be selected by {', '.join(unknown)}",
+            todo=f"select by what you are told of it: {', '.join(sorted(map('.'.join, told))) or 'nothing'}",
+            field="select",
+        )
 
 
 def _asked(form: Form, fields: Sequence[str]) -> tuple[str, ...]:

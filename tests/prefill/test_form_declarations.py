@@ -15,7 +15,7 @@ from schemas import odcs
 from schemas.contract import Contract
 from schemas.errors import ContractInvalid, SourceMissing
 from subjects import declare
-from subjects.kinds import Kind
+from subjects.kinds import DueRule, Kind
 
 CITY = Path(__file__).parents[2] / "examples" / "demo_city"
 FORM = """
@@ -119,6 +119,19 @@ def test_a_fault_names_file_path_and_an_example(
     assert any(p.path == path and wrong in p.wrong for p in caught.value.problems), str(caught.value)
 
 
+def test_a_form_that_renews_what_falls_due_shows_which_record_that_is(
+    tmp_path: Path, kinds: dict[str, Kind], contracts: dict[str, Contract]
+) -> None:
+    renewing = {
+        **kinds,
+        "person": replace(kinds["person"], due=(DueRule("travel_permits", "valid_to", "renewal", {}),)),
+    }
+    with pytest.raises(ContractInvalid, match="does not show which: permit_no"):
+        forms.load(write(tmp_path, FORM), renewing, contracts)
+    shown = FORM + "  - {name: number, label: 号, label_en: Number, from: travel_permits.latest.permit_no}\n"
+    assert forms.load(write(tmp_path, shown), renewing, contracts)["renewal"].fields[-1].name == "number"
+
+
 def test_all_faults_of_all_files_come_at_once(
     tmp_path: Path, kinds: dict[str, Kind], contracts: dict[str, Contract]
 ) -> None:
@@ -165,6 +178,24 @@ def test_a_column_that_is_not_shared_binds_to_no_form(
     closed = {**contracts, "residents": replace(contracts["residents"], columns=columns)}
     with pytest.raises(ContractInvalid, match="is not shared"):
         forms.load(write(tmp_path, FORM), kinds, closed)
+
+
+def test_a_column_that_is_not_shared_leaves_by_no_fallback_and_not_with_the_kind_as_a_form_either(
+    kinds: dict[str, Kind], contracts: dict[str, Contract], tmp_path: Path
+) -> None:
+    def shut(dataset: str, column: str) -> dict[str, Contract]:
+        columns = tuple(replace(c, share_type=3) if c.name == column else c for c in contracts[dataset].columns)
+        return {**contracts, dataset: replace(contracts[dataset], columns=columns)}
+
+    person = kinds["person"]
+    first, second = (next(f for f in person.fields if f.name == n) for n in ("sex_code", "mobile"))
+    both = replace(first, candidates=(*first.candidates, *second.candidates))
+    backed = {**kinds, "person": replace(person, fields=tuple(both if f is first else f for f in person.fields))}
+    with pytest.raises(ContractInvalid, match="'mobile' is not shared"):
+        forms.load(write(tmp_path, FORM), backed, shut("residents", "mobile"))
+    assert "mobile" not in forms.of_kind(person, shut("residents", "mobile")).named
+    permits = forms.of_kind(person, shut("travel_permits", "pinyin_name")).named["travel_permits"]
+    assert "pinyin_name" not in {cell.name for cell in permits.items}
 
 
 def test_a_form_cannot_take_a_kinds_name_for_the_kind_is_a_form_of_its_own(

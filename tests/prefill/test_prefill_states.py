@@ -173,7 +173,18 @@ def test_the_entry_that_is_renewed_can_be_selected(fresh: States, now: datetime,
     assert ask(file(), fresh, now, key)["until"].value == "2030-01-01"
     found = ask(file(), fresh, now, key, select={"permits": {"pinyin": "LI WU"}})
     assert (found["until"].value, found["until"].state, found["given"].value) == ("2020-01-01", "expired", "WU")
-    assert ask(file(), fresh, now, key, select={"permits": {"kind": "z"}})["until"].value is None
+    assert ask(file(), fresh, now, key, select={"permits": {"pinyin": "LI"}})["until"].value is None
+
+
+def test_what_is_selected_never_opens_an_entry_that_the_forms_own_conditions_leave_out(
+    fresh: States, now: datetime, key: SealKey
+) -> None:
+    other = {"values": {"pinyin": "LI", "kind": "b", "valid_to": "2031-01-01"}, "valid_until": "2031-01-01", **FACTS}
+    form = replace(FORM, fields=(*FIELDS, ROWS))
+    for kind in ("a", "b", "z"):
+        found = ask(file(permits=[other]), fresh, now, key, form=form, select={"permits": {"kind": kind}})
+        assert (found["until"].value, found["all"].value) == (None, None)
+    assert ask(file(), fresh, now, key, form=form, select={"permits": {"kind": "b"}})["all"].value is None
 
 
 def test_the_summary_counts_what_is_left_to_type(fresh: States, now: datetime, key: SealKey) -> None:
@@ -316,8 +327,13 @@ def test_the_tag_is_the_same_until_there_is_something_new(fresh: States, now: da
 
     first = tag(file(), fresh)
     assert tag(file(), fresh, now + timedelta(minutes=5)) == first
+    assert tag(structs.replace(file(), etag="what the form does not ask for has changed"), fresh) == first
+    renamed = {"value": "乙", "source": "residents", "column": "name", "valid_until": None}
+    over = {"values": {"pinyin": "LI SI MING", "kind": "a"}, "valid_until": "2020-01-01", **FACTS}
     others = (
-        tag(structs.replace(file(), etag="e2"), fresh),
+        tag(file(name=renamed), fresh),
+        tag(file(name={**renamed, "value": "甲", "others": [{**renamed, "source": "permits"}]}), fresh),
+        tag(file(permits=[over]), fresh),
         tag(file(), change(fresh, "residents", status="held")),
         tag(file(), change(fresh, "residents", as_of=now)),
         tag(file(), fresh, now + timedelta(days=1)),
