@@ -159,11 +159,11 @@ class RestConnector(Closing):
         answer = client.get(url, params)
         try:
             document = json.loads(answer.body, parse_float=Decimal)
-        except (ValueError, RecursionError):
+            found = records(document, self.records)
+        except (ValueError, RecursionError, ArithmeticError):
             raise SourceDamaged(
                 f"{client.where} answers something that is no JSON", todo="check location in the contract"
             ) from None
-        found = records(document, self.records)
         if found is None:
             raise SourceDamaged(
                 f"{client.where}: there is no list at {self.records or 'the top'!r}",

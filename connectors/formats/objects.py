@@ -9,12 +9,13 @@ A name that no record of the file has is an absent value, not an absent column: 
 import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
 from connectors.batches import numbered
 from connectors.encodings import lines, open_text, undecodable
+from connectors.formats.measure import WithinMeasure
 from connectors.formats.surrogates import WholeCharacters
 from connectors.options import options
 from connectors.recordpath import records, streamed
@@ -67,12 +68,21 @@ def _flat(file: BinaryIO, source: Source, where: str) -> Iterator[Flat]:
     for number, record in enumerate(_records(file, source, where), 1):
         if not isinstance(record, dict):
             raise SourceDamaged(f"{where}: record {number} is no object", todo="ask for one JSON object a record")
-        pairs = list(flatten(record))
+        pairs = _pairs(record, number, where)
         flat = dict(pairs)
         if len(flat) != len(pairs):
             twice = _twice([name for name, _ in pairs])[0]
             raise SourceDamaged(f"{where}: record {number} has two values for {twice!r}", todo="ask for distinct names")
         yield flat
+
+
+def _pairs(record: Mapping[str, Any], number: int, where: str) -> list[tuple[str, str | None]]:
+    try:
+        return list(flatten(record))
+    except RecursionError:
+        raise SourceDamaged(
+            f"{where}: record {number} is nested too deep", todo="ask for a flatter file, and for long numbers as text"
+        ) from None
 
 
 def _records(file: BinaryIO, source: Source, where: str) -> Iterator[Any]:
@@ -98,7 +108,7 @@ def _lines(file: BinaryIO, source: Source, where: str) -> Iterator[Any]:
                     yield decode(line)
     except UnicodeDecodeError:
         raise undecodable(file, source.encoding, where) from None
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, ArithmeticError):
         raise SourceDamaged(
             f"{where}: line {number} is no JSON", todo="ask for the file again, one JSON object a line", line=number
         ) from None
@@ -112,12 +122,13 @@ def _array(file: BinaryIO, prefix: str, where: str) -> Iterator[Any]:
         file.seek(0)
         if file.read(3) != b"\xef\xbb\xbf":
             file.seek(0)
-        for record in ijson.items(WholeCharacters(file, where), prefix, map_type=_Object):
+        sound = WithinMeasure(cast("BinaryIO", WholeCharacters(file, where)), where)
+        for record in ijson.items(sound, prefix, map_type=_Object):
             count += 1
             yield record
         if not count:
             _check_there(file, prefix, where)
-    except (ijson.JSONError, UnicodeDecodeError) as error:
+    except (ijson.JSONError, UnicodeDecodeError, ArithmeticError) as error:
         raise SourceDamaged(
             f"{where}: broken off or no JSON after record {count} ({type(error).__name__})", todo="ask for it again"
         ) from None
@@ -149,7 +160,7 @@ def _chosen(file: BinaryIO, path: str, where: str) -> Iterator[Any]:
         )
     try:
         found = records(_DECODER.decode(text.decode("utf-8-sig")), path)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, ArithmeticError):
         raise SourceDamaged(f"{where} is broken off or no JSON", todo="ask for it again") from None
     if found is None:
         raise _nowhere(where, path)

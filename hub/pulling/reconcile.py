@@ -171,12 +171,13 @@ def _numbered(part: Part) -> Iterator[pa.RecordBatch]:
 
 
 def _files(watermark: str | None) -> dict[str, str]:
-    """The files that a watermark of files names, with their hashes."""
+    """The files that a watermark of files (`connectors.files`) names, with their hashes; a watermark of another kind names none."""
     try:
         content = json.loads(watermark or "{}")
     except ValueError:
         return {}
-    return {k: v for k, v in content.items() if isinstance(v, str)} if isinstance(content, dict) else {}
+    pairs = content.items() if isinstance(content, dict) else ()
+    return {name: str(each[0]) for name, each in pairs if isinstance(each, list) and each}
 
 
 def _compare(hub: Hub, contract: Contract, head: Commit, sweeps: Sequence[Sweep], samples: int) -> Differences:
