@@ -1,7 +1,7 @@
 """Reading the audit: who used whose data, when, for what; and taking it out of the hub, for a verifier and for safekeeping."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,13 +23,13 @@ class Use:
 
 
 def uses(
-    db: Database, *, subject: str = "", client: str = "", purpose: str = "", result: str = "",
+    db: Database, *, subjects: Collection[str] = (), client: str = "", purpose: str = "", result: str = "",
     since: datetime | None = None, until: datetime | None = None, most: int = 1000,
 ) -> list[Use]:  # fmt: skip
-    """The newest `most` entries about a subject (its pseudonym), of a client, for a purpose, with a result; "" for any. Newest first."""
+    """The newest `most` entries about a subject (its pseudonyms), of a client, for a purpose, with a result; none for any. Newest first."""
     wanted = {k: v for k, v in (("client", client), ("purpose", purpose), ("result", result)) if v}
     found = []
-    for link in store.search(db, subject=subject, since=since, until=until):
+    for link in store.search(db, subjects=subjects, since=since, until=until):
         body = read(link.body)
         if body.get("kind") == "entry" and wanted.items() <= body.items():
             found.append(Use(link.chain, link.seq, link.at, body))

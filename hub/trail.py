@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -41,10 +41,18 @@ def called(hub: Hub, kind: str, identifier: str) -> str:
     return pseudonym(hub.key("audit-subject"), kind, identifier)
 
 
-def uses(hub: Hub, subject: str, before: datetime | None, most: int) -> list[dict[str, Any]]:
-    """The newest answers about a subject (by its name in the audit) before a moment, with the clients' names."""
+def known_as(hub: Hub, kind: str, identifier: str) -> frozenset[str]:
+    """What the subject was ever called in the audit: under this identifier, the one its file has now, and those that were merged into it."""
+    from hub.filing import subject_files  # most commands of the audit ask about nobody
+
+    file = subject_files.subject(hub, kind, identifier)
+    return frozenset(called(hub, kind, one) for one in (identifier, *(file.identifiers if file else ())))
+
+
+def uses(hub: Hub, subjects: Collection[str], before: datetime | None, most: int) -> list[dict[str, Any]]:
+    """The newest answers about a subject (by its names in the audit) before a moment, with the clients' names."""
     names = {c.id: {"zh": c.name_zh, "en": c.name_en} for c in clients.everyone(hub.ledger)}
-    found = audit_trail.uses(hub.audit, subject=subject, result="answered", until=before, most=most)
+    found = audit_trail.uses(hub.audit, subjects=subjects, result="answered", until=before, most=most)
     return [
         {"at": use.at, "client": names.get(use.body["client"], {"zh": use.body["client"], "en": use.body["client"]}),
          **{name: use.body.get(name, "") for name in ("who", "purpose", "form", "basis", "fields")}}

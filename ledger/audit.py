@@ -4,7 +4,7 @@ Every process that writes has one chain, so that writers never wait for each oth
 text that was hashed; what it means, how it is hashed and who signs is `access.audit`'s.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -90,15 +90,15 @@ def links(db: Database, *, first_only: bool = False) -> Iterator[Link]:
 def search(
     db: Database,
     *,
-    subject: str = "",
+    subjects: Collection[str] = (),
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Iterator[Link]:
-    """The links about a subject ("" for any), from `since` until before `until`, newest first."""
+    """The links about these subjects (none: about any), from `since` until before `until`, newest first."""
     c = entry_table.c
     query = select(entry_table).order_by(c.at.desc(), c.chain, c.seq.desc())
-    if subject:
-        query = query.where(c.subject == subject)
+    if subjects:
+        query = query.where(c.subject.in_(subjects))
     if since is not None:
         query = query.where(c.at >= since)
     if until is not None:

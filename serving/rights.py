@@ -116,7 +116,7 @@ def granted(request: Request, client: Annotated[str, Depends(caller)]) -> list[G
 
 @router.post("/uses", summary="Who used a citizen's data, when, for what", response_model=Uses)
 def uses(request: Request, wish: UsesRequest, client: Annotated[str, Depends(caller)]) -> JSONResponse:
-    """The answers that were given about the subject, on the subject's own statement."""
+    """The answers that were given about the subject, under whichever of its identifiers, on the subject's own statement."""
     services = services_of(request)
     subject = services.pseudonym(wish.kind, wish.subject)
     ask = Ask("form", OWN_USES, OWN_USES, ("uses",))
@@ -131,7 +131,9 @@ def uses(request: Request, wish: UsesRequest, client: Annotated[str, Depends(cal
     if not decision.granted:
         services.desk.write(entry(f"refused: {decision.reason}"))
         raise decision.refusal()
-    found = services.uses(subject, wish.before, wish.limit)
+    file = services.prefill.subject(wish.kind, wish.subject)
+    names = {subject, *(services.pseudonym(wish.kind, one) for one in (file.identifiers if file else ()))}
+    found = services.uses(names, wish.before, wish.limit)
     services.desk.write(entry("answered"), services.desk.limits(client, OWN_USES, decision))
     return JSONResponse(
         Uses.model_validate({"uses": found}).model_dump(mode="json"), headers={"Cache-Control": "no-store"}

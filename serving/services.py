@@ -1,6 +1,6 @@
 """What the routes call, as one value: `hub` puts it together, tests put together another."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -287,10 +287,10 @@ class Services:
 
     `catalog`: the data resource catalog; `site`: how it describes itself to harvesters. `forms`, `kinds`: what is in force now.
     `prefill`: how forms are filled in. `desk`: who calls, what they may have, the audit (`access.desk`). `sign_in`: tokens.
-    `authenticate`: the client that a token speaks for. `pseudonym`: of a subject, for the audit. `uses`: the newest answers about one,
-    before a moment, so many. `places`: requests answered at once. `record`: returns when the audit entry is durable. `inbox`: pushes. All
-    raise errors of `schemas.errors`. `portal`: None leaves the demonstration out. `docs`: the folder of Data Docs. `disputes`, `returns`,
-    `scorecards`, `console`, `requests`, `approvals`, `records`, `subscriptions`, `registering`: see there.
+    `authenticate`: the client that a token speaks for. `pseudonym`: of a subject, for the audit. `uses`: the newest answers about one
+    (by its pseudonyms) before a moment, so many. `places`: requests answered at once. `record`: returns when the audit entry is durable.
+    `inbox`: pushes. All raise errors of `schemas.errors`. `portal`: None leaves the demonstration out. `docs`: the folder of Data Docs.
+    `disputes`, `returns`, `scorecards`, `console`, `requests`, `approvals`, `records`, `subscriptions`, `registering`: see there.
     """
 
     catalog: Catalog
@@ -302,7 +302,7 @@ class Services:
     sign_in: SignIn
     authenticate: Callable[[str], str]
     pseudonym: Callable[[str, str], str]
-    uses: Callable[[str, datetime | None, int], Sequence[Mapping[str, Any]]]
+    uses: Callable[[Collection[str], datetime | None, int], Sequence[Mapping[str, Any]]]
     record: Callable[[AuditEntry], None]
     clock: Callable[[], datetime]
     inbox: Inbox

@@ -78,6 +78,11 @@ class SubjectFile(Quick, frozen=True):
         """Other identifiers that were merged into this subject, the first known one first."""
         return tuple(self.body.get("former") or ())
 
+    @property
+    def identifiers(self) -> tuple[str, ...]:
+        """Every identifier of the subject, its own first."""
+        return (self.identifier, *self.former)
+
     def held(self, name: str) -> Held | None:
         """What the file holds for a field; None where no source holds it, none is to be preferred, or the kind has no such field."""
         entry = self.body["fields"].get(name)

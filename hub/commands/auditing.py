@@ -44,9 +44,9 @@ def search(
 ) -> None:
     """Find entries: about a subject, of a client, for a purpose, in a period."""
     it = hub()
-    subject = trail.called(it, kind, typer.prompt("identifier", hide_input=True)) if kind else ""
+    subjects = trail.known_as(it, kind, typer.prompt("identifier", hide_input=True)) if kind else ()
     found = audit_trail.uses(
-        it.audit, subject=subject, client=client, purpose=purpose, result=result, most=limit,
+        it.audit, subjects=subjects, client=client, purpose=purpose, result=result, most=limit,
         since=since and since.replace(tzinfo=UTC), until=until and until.replace(tzinfo=UTC),
     )  # fmt: skip
     names = ("client", "who", "purpose", "form", "result", "basis", "evidence", "fields", "subject")

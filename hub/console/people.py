@@ -65,13 +65,14 @@ class _Room:
         """The newest entries that fit client, purpose, result, days (`since`, `until`) and subject (`kind`, `identifier`)."""
         kind, identifier = wanted.get("kind", ""), wanted.get("identifier", "")
         subject = trail.called(self.hub, kind, identifier) if identifier else ""
+        subjects = trail.known_as(self.hub, kind, identifier) if identifier else ()
         since, until = self._day(wanted, "since"), self._day(wanted, "until", last=True)
         looked = tuple(
             name for name in ("client", "purpose", "result", "since", "until", "identifier") if wanted.get(name)
         )
         self.record(Entry("console", "audit", "", looked, subject, "audit searched", who=actor.name))
         found = audit_trail.uses(
-            self.hub.audit, subject=subject, client=wanted.get("client", ""), purpose=wanted.get("purpose", ""),
+            self.hub.audit, subjects=subjects, client=wanted.get("client", ""), purpose=wanted.get("purpose", ""),
             result=wanted.get("result", ""), since=since, until=until, most=_SHOWN,
         )  # fmt: skip
         return [

@@ -185,7 +185,8 @@ def test_an_entry_filed_under_another_subject_or_moment_is_found(tmp_path: Path)
 @pytest.mark.parametrize(
     ("asked", "subjects"),
     [
-        ({"subject": "s3"}, ["s3"]),
+        ({"subjects": ["s3"]}, ["s3"]),
+        ({"subjects": {"s3", "s7", "s99"}, "client": "portal"}, ["s7", "s3"]),
         ({"client": "other"}, ["s99"]),
         ({"purpose": "nothing"}, []),
         ({"result": "answered", "most": 2}, ["s11", "s10"]),

@@ -1,12 +1,15 @@
 """A client sees its own grants; a citizen sees, on a statement of their own, who used their data, when, for what."""
 
-from datetime import datetime
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet, OKPKey
-from serving_city import ID, City, Http
+from msgspec import structs
+from serving_city import ID, City, Http, subject_file
 
 from access.audit import Entry, pseudonym
 from access.audit_trail import uses
@@ -19,6 +22,8 @@ from ledger.grants import Grant
 
 PROVIDER = "http://id.test"
 KEY = OKPKey.generate_key("Ed25519", {"kid": "id-1"})
+FORMER = ("440308199901101555", "440308990110151")
+"""Identifiers that were merged into the citizen's."""
 
 
 @pytest.fixture
@@ -32,15 +37,20 @@ def citizens(city: City) -> Http:
     given = Grant("own", "portal", "form", OWN_USES, OWN_USES, "consent", city.clock())
     grants.allow(city.ledger, given, city.clock())
 
-    def used(subject: str, before: datetime | None, most: int) -> list[dict[str, Any]]:
-        found = uses(city.audit, subject=subject, result="answered", until=before, most=most)
+    def used(subjects: Collection[str], before: datetime | None, most: int) -> list[dict[str, Any]]:
+        found = uses(city.audit, subjects=subjects, result="answered", until=before, most=most)
         names = ("who", "purpose", "form", "basis", "fields")
         return [
             {"at": u.at, "client": {"zh": "门户", "en": u.body["client"]}, **{n: u.body.get(n, "") for n in names}}
             for u in found
         ]
 
-    return Http(city.with_services(uses=used))
+    file = subject_file()
+    merged = structs.replace(file, body={**file.body, "former": list(FORMER)})
+    prefill = replace(
+        city.services.prefill, subject=lambda kind, one: merged if kind == "person" and one in (ID, *FORMER) else None
+    )
+    return Http(city.with_services(uses=used, prefill=prefill))
 
 
 def statement(city: City, identifier: str = ID, **changes: Any) -> str:
@@ -82,6 +92,17 @@ def test_a_citizen_sees_who_used_their_data_and_the_look_is_in_the_audit(city: C
     assert use["at"].startswith("2026-03-02T08:00:00")
     again = ask(city, citizens, limit=1).json()["uses"]
     assert [(u["purpose"], u["basis"]) for u in again] == [(OWN_USES, "consent")]
+
+
+@pytest.mark.parametrize("asked", [ID, *FORMER])
+def test_a_citizen_whose_identifier_changed_sees_the_uses_under_every_one_of_them(
+    city: City, citizens: Http, asked: str
+) -> None:
+    for number, identifier in enumerate((ID, *FORMER, "440308199901101539")):
+        used(city, number, identifier)
+        city.clock.now += timedelta(seconds=1)
+    told = ask(city, citizens, subject=asked, consent=statement(city, asked)).json()["uses"]
+    assert [u["purpose"] for u in told] == ["purpose 2", "purpose 1", "purpose 0"]
 
 
 def test_the_next_page_begins_before_a_moment(city: City, citizens: Http) -> None:

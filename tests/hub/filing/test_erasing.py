@@ -123,7 +123,7 @@ def test_the_erasure_is_in_the_audit_from_its_beginning_and_nothing_else_of_the_
         log.write(Entry("portal", "renewal", "f", ("name",), subject, "answered"))
     done = erasing.erase(hub, "person", gone, by="officer", why=WHY)
     assert done["subject"] == subject
-    found = [(u.body["result"], u.body.get("who"), u.body.get("evidence")) for u in uses(hub.audit, subject=subject)]
+    found = [(u.body["result"], u.body.get("who"), u.body.get("evidence")) for u in uses(hub.audit, subjects=[subject])]
     assert found == [("erased", "officer", WHY), ("begun", "officer", WHY), ("answered", None, None)]
     assert trail.verify(hub).ok
     assert erasing.erase(hub, "person", gone, by="officer", why=WHY)["erased"] == {}

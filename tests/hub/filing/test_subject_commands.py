@@ -14,6 +14,8 @@ import pytest
 from city_bench import CITY, City, city, hub_at
 from command_line import Run
 
+from access.audit import Entry
+from hub import trail
 from hub.filing import subject_desk, subject_files
 from schemas.errors import Invalid, NotFound
 from schemas.identifiers import citizen_check, uscc_check
@@ -31,6 +33,11 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
 
 
 _met: list[Barrier] = []
+
+
+def _join(barrier: Barrier) -> None:
+    """Keep the barrier in this worker: a bound method would bring a list of its own along."""
+    _met.append(barrier)
 
 
 def _bucket(home: Path, work: dict[str, Any], bucket: int) -> dict[str, Any]:
@@ -51,7 +58,7 @@ def _people(made: City) -> list[str]:
 def test_two_worker_processes_build_the_files_that_one_builds(lived: City) -> None:
     hub, people = lived.hub, _people(lived)
     spawn = get_context("spawn")
-    with ProcessPoolExecutor(2, spawn, initializer=_met.append, initargs=(spawn.Barrier(2),)) as workers:
+    with ProcessPoolExecutor(2, spawn, initializer=_join, initargs=(spawn.Barrier(2),)) as workers:
         for work in subject_files.plan(hub):
             parts = list(workers.map(partial(_bucket, hub.settings.home, work), range(work["buckets"])))
             assert (work["buckets"], len({part["name"] for part in parts})) == (3, 3)
@@ -102,13 +109,19 @@ def test_a_reissued_number_is_merged_listed_and_undone_by_command(lived: City, t
     subject_files.build_all(lived.hub)
     person = _people(lived)[0]
     before = body(lived, person)
+    with trail.open_log(lived.hub, "test") as log:
+        called = trail.called(lived.hub, "person", person)
+        log.write(Entry("portal", "renewal", "f", ("name",), called, "answered", "duty", "case before"))
     merged = told("subject", "merge", "person", "--reissued", "--because", "新证", answers=(person, f" {NEW} "))
     told("subject", "build")
     assert body(lived, person) == body(lived, NEW)
     assert body(lived, NEW)["former"] == [person]
+    asked = [told("audit", "search", "--kind", "person", answers=(one,)) for one in (person, NEW)]
+    assert [[use["evidence"] for use in uses] for uses in asked] == [["case before"]] * 2, "who used the data before"
     told("subject", "unmerge", "person", str(merged["merge"]), "--because", "弄错了")
     told("subject", "build")
     assert (body(lived, person), body(lived, NEW)) == (before, None)
+    assert told("audit", "search", "--kind", "person", answers=(NEW,)) == []
     masked, plain = told("subject", "history", "person"), told("subject", "history", "person", "--unmask")
     assert [(d["action"], d["because"]) for d in masked] == [("reissue", "新证"), ("unmerge", "弄错了")]
     assert [d["former"] for d in plain] == [person] * 2
