@@ -32,6 +32,7 @@ class Served:
     asked: list[str] = field(default_factory=list)
     cut: int | None = None
     status: int | None = None
+    elsewhere: str = "http://127.0.0.1:1/elsewhere"
 
 
 @contextmanager
@@ -45,7 +46,7 @@ def web(root: Path, token: str = "") -> Iterator[Served]:
             url = urlsplit(self.path)
             file = root / unquote(url.path).lstrip("/")
             if served.status:
-                self.say(served.status, b"", {"Location": "http://127.0.0.1:1/elsewhere"})
+                self.say(served.status, b"", {"Location": served.elsewhere})
             elif token and self.headers.get("Authorization") != f"Bearer {token}":
                 self.say(401)
             elif not file.is_file():
@@ -70,7 +71,9 @@ def s3(root: Path, key: str = USER, word: str = PASSWORD, tls: ssl.SSLContext | 
             bucket, _, name = unquote(url.path).lstrip("/").partition("/")
             query = dict(parse_qsl(url.query, keep_blank_values=True))
             fault = self.fault(bucket)
-            if fault:
+            if served.status:
+                self.say(served.status, b"", {"Location": served.elsewhere, "x-amz-bucket-region": "eu-west-9"})
+            elif fault:
                 self.say(403, _xml(f"<Error><Code>{fault}</Code></Error>"))
             elif not (root / bucket).is_dir():
                 self.say(404, _xml("<Error><Code>NoSuchBucket</Code></Error>"))

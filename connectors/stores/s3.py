@@ -1,8 +1,8 @@
 """Objects in an S3 bucket: `s3://bucket`, on AWS or (`options.endpoint`) on a server that speaks its language.
 
 The secret is "access key:secret key"; without one the bucket is asked anonymously. Nothing is taken from the environment, ~/.aws or a
-cloud's metadata service. Read by Arrow's own S3 client, so nothing more is installed. It resolves names itself: over TLS, where a
-certificate wants the name, it is led to the checked address through a `Tunnel`.
+cloud's metadata service. Read by Arrow's own S3 client, so nothing more is installed. It resolves names itself and follows redirects, so
+it is led to the checked address through a `Tunnel`, which leads nowhere else.
 """
 
 from collections.abc import Callable, Iterator
@@ -75,12 +75,10 @@ class S3Store(FsspecStore):
     def _way(self) -> dict[str, Any]:
         """How the client gets to the address that the guard let through."""
         scheme, host, port = self._endpoint
-        checked = self._guard.address(host, port)
-        if scheme == "http":
-            return {"scheme": scheme, "endpoint_override": f"{checked}:{port}"}
         trusted = {"tls_ca_file_path": certificate(self._root, self._own)} if self._own else {}
-        self._tunnel = Tunnel(checked, port)
-        return {"scheme": scheme, "endpoint_override": f"{host}:{port}", "proxy_options": self._tunnel.url, **trusted}
+        self._tunnel = Tunnel(host, self._guard.address(host, port), port)
+        named = f"[{host}]" if ":" in host else host
+        return {"scheme": scheme, "endpoint_override": f"{named}:{port}", "proxy_options": self._tunnel.url, **trusted}
 
     @contextmanager
     def faults(self, name: str) -> Iterator[None]:
@@ -95,6 +93,8 @@ class S3Store(FsspecStore):
             raise self._fault(str(error)) from None
 
     def _fault(self, text: str) -> HubError:
+        if (self._tunnel is not None and self._tunnel.strayed) or "HTTP status 30" in text:
+            return SourceDenied(f"{self.where} redirects elsewhere", todo="register the final address")
         if any(word in text for word in _DENIED):
             return SourceDenied(f"{self.where} refused the account", todo="check secretRef and its rights")
         if any(word in text for word in _MISSING):

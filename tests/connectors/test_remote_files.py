@@ -17,6 +17,7 @@ import pytest
 import servers
 from certificates import certificate
 from connector_stages import Delivery, deliver
+from faults_proxy import Proxy
 from file_servers import PASSWORD, USER, Served
 
 from connectors import open_source
@@ -370,3 +371,42 @@ def test_a_web_servers_files_take_fixed_parameters_and_no_pattern(web: Place) ->
     assert set(web.served.asked) == {f"{method} /rows.csv?accessType=DOWNLOAD" for method in ("GET", "HEAD")}
     with pytest.raises(ContractInvalid, match="lists no files"):
         web.deliver("*.csv")
+
+
+@pytest.mark.parametrize("table", ["a.csv", "*.csv"])
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_bucket_that_redirects_leads_the_hub_nowhere(s3: Place, status: int, table: str) -> None:
+    """Arrow's client follows redirects, so it is let go to one address only."""
+    s3.write("a.csv", "id\n1\n")
+    with file_servers.web(s3.root) as inner:
+        s3.served.status, s3.served.elsewhere = status, f"http://127.0.0.1:{inner.port}/a.csv"
+        with pytest.raises(SourceDenied, match="redirects elsewhere"):
+            s3.deliver(table)
+        assert inner.asked == []
+
+
+def test_a_bucket_is_asked_by_its_name_at_the_checked_address_without_tls_too(s3: Place) -> None:
+    s3.write("a.csv", "id\n1\n")
+    resolved: list[str] = []
+
+    def once(host: str, _port: int) -> tuple[str, ...]:
+        resolved.append(host)
+        return ("127.0.0.1",) if len(resolved) == 1 else ("127.0.0.99",)
+
+    options = {"endpoint": f"http://files.civil.example:{s3.served.port}"}
+    assert s3.deliver("*.csv", options=options, guard=Guard(resolve=once)).values("id") == ["1"]
+    assert resolved == ["files.civil.example"]
+    assert all(asked.startswith(("GET /", "HEAD /")) for asked in s3.served.asked)
+
+
+@pytest.mark.parametrize("place", ["web", "sftp"], indirect=True)
+def test_a_server_that_falls_silent_is_given_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.stores.sftp.ALIVE_SECONDS", 0.3)
+    place.write("a.csv", "id\n" + "1\n" * 500_000)
+    with Proxy(place.served.port).serving() as proxy:
+        proxy.set(0, 200_000, "silence", everywhere=True)
+        url = place.url.replace(str(place.served.port), str(proxy.port))
+        options = place.options if "hostKey" in place.options else {"timeout": 1.0}
+        with pytest.raises(SourceUnreachable):
+            place.deliver("a.csv", url=url, options=options)
+        assert proxy.fired
