@@ -5,24 +5,22 @@
    uploaded files that name them of registrations that are not approved yet: the department uploads those again.
 3. The subject's file goes. Everybody's files are built anew, as others' may name the subject: a spouse, a company's head.
 4. Scratch space is emptied, SQLite files are written anew, so that no free page keeps what a table lost.
-5. Every file below the hub's home is read, and what still names the subject is told. The audit says how it ended.
+5. Every file below the hub's home is read (`hub.filing.naming`); what still names the subject, or cannot be read, is told. The audit says how it
+   ended.
 
 What departments still hold comes back with their next full delivery: the subject is erased there first. What the audit says of the subject stays,
 under the pseudonym, as the law asks of a log. Killed in between, the same call again does what is left.
 """
 
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from access.audit import Entry
 from access.consent import folded
 from hub import trail
 from hub.core import Hub
 from hub.filing import subject_files
+from hub.filing.naming import Unreadable, names_any
 from hub.pulling import pipeline
 from hub.repair import disputes
 from lake import erase as lake_erase
@@ -31,8 +29,6 @@ from lake.session import session
 from ledger import contracts, runs, subject_merges
 from ledger import disputes as tickets
 from schemas.errors import Busy
-
-_PIECE = 1 << 20
 
 
 def erase(hub: Hub, kind: str, identifier: str, *, by: str, why: str) -> dict[str, object]:
@@ -68,29 +64,18 @@ def erase(hub: Hub, kind: str, identifier: str, *, by: str, why: str) -> dict[st
 
 
 def still_naming(hub: Hub, names: frozenset[str]) -> Iterator[Path]:
-    """Files below the hub's home, and of the lake, in whose bytes one of the names stands."""
-    wanted, longest = _spelled(names)
+    """Files below the hub's home, and of the lake, in which one of the names stands, or of which nobody can tell."""
     for root in {hub.settings.home.absolute(), hub.lake}:
-        for path in sorted(root.rglob("*")):
-            if path.is_file() and not path.is_symlink() and _holds(path, wanted, longest):
-                yield path
+        yield from (
+            p for p in sorted(root.rglob("*")) if p.is_file() and not p.is_symlink() and _names_or_hides(p, names)
+        )
 
 
-def _spelled(names: frozenset[str]) -> tuple[list[bytes], int]:
-    """The names as bytes, and the length of the longest."""
-    wanted = [name.encode(code) for name in names for code in ("utf-8", "utf-16-le")]
-    return wanted, max(map(len, wanted))
-
-
-def _holds(path: Path, wanted: list[bytes], longest: int) -> bool:
-    with path.open("rb") as file:
-        tail = b""
-        while piece := file.read(_PIECE):
-            piece = tail + piece
-            if any(name in piece for name in wanted):
-                return True
-            tail = piece[-longest:]
-    return False
+def _names_or_hides(path: Path, names: frozenset[str]) -> bool:
+    try:
+        return names_any(path, names)
+    except Unreadable:
+        return True
 
 
 def _called(hub: Hub, kind: str, identifier: str) -> tuple[tuple[str, ...], frozenset[str]]:
@@ -118,23 +103,10 @@ def _tickets(hub: Hub, names: frozenset[str]) -> int:
 
 def _uploads(hub: Hub, names: frozenset[str]) -> int:
     """Remove the uploaded files that name the subject, or cannot be read, of registrations that wait."""
-    mine = [path for path in hub.settings.staging.glob("*/file.*") if _uploaded(path, names)]
+    mine = [path for path in hub.settings.staging.glob("*/file.*") if _names_or_hides(path, names)]
     for path in mine:
         path.unlink()
     return len(mine)
-
-
-def _uploaded(path: Path, names: frozenset[str]) -> bool:
-    try:
-        if path.suffix == ".xlsx":
-            with zipfile.ZipFile(path) as book:
-                return any(name.encode() in book.read(part) for part in book.namelist() for name in names)
-        if path.suffix == ".parquet":
-            cells = (str(batch.to_pydict()) for batch in pq.ParquetFile(path).iter_batches())
-            return any(name in text for text in cells for name in names)
-    except (zipfile.BadZipFile, pa.ArrowException):
-        return True
-    return _holds(path, *_spelled(names))
 
 
 def _file(hub: Hub, kind: str, identifiers: tuple[str, ...]) -> int:

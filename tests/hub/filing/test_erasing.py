@@ -1,6 +1,9 @@
 """Somebody who is erased is in no file of the hub any more, the others are as they were, and the audit says who asked for it."""
 
+import gzip
 import json
+import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -193,11 +196,48 @@ def test_while_a_run_is_under_way_nobody_is_erased(lived: City, monkeypatch: pyt
         erasing.erase(lived.hub, "ghost", "x", by="officer", why=WHY)
 
 
-def test_what_still_names_the_subject_is_told(lived: City) -> None:
-    note = lived.hub.settings.home / "note.txt"
-    note.write_bytes(b"." * (1 << 20) + "440308199901101512".encode("utf-16-le"))
+NAMED = "440308199901101512"
+
+
+def kept(folder: Path, name: str, whose: str) -> None:
+    """A file that somebody left in the hub's home: in it a name, where a plain search through bytes does not see it."""
+    path = folder / name
+    match name:
+        case "note.txt":
+            path.write_bytes(b"." * (1 << 20) + whose.encode("utf-16-le"))
+        case "nested.parquet":
+            rows = [[{"told": ["x", f"of {whose}"]}], None]
+            pq.write_table(pa.table({"n": [1, 2], "rows": rows}), path, compression="zstd", use_dictionary=False)
+        case "number.parquet":
+            pq.write_table(pa.table({"n": pa.array([7, int(whose)], pa.int64())}), path, compression="zstd")
+        case "bytes.parquet":
+            pq.write_table(pa.table({"n": [b"x", f"[{whose}]".encode()]}), path, compression="zstd")
+        case "categories.parquet":
+            values = pa.array(["x", whose]).dictionary_encode()
+            pq.write_table(pa.table({"n": values}), path, compression="zstd")
+        case "old.csv.gz":
+            path.write_bytes(gzip.compress(b"name,id\n" * 1000 + f"x,{whose}".encode()))
+        case _:
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr("a/people.csv", "name,id\n" * 1000 + f"x,{whose}")
+
+
+FORMS = ("note.txt", "nested.parquet", "number.parquet", "bytes.parquet", "categories.parquet", "old.csv.gz", "old.zip")
+
+
+def test_what_still_names_the_subject_is_told_however_it_is_packed_and_what_cannot_be_read_as_well(
+    lived: City,
+) -> None:
+    home = lived.hub.settings.home
+    mine, others = home / "left", home / "others"
+    for folder, whose in ((mine, NAMED), (others, "440308199901101520")):
+        folder.mkdir()
+        for name in FORMS:
+            kept(folder, name, whose)
+    (mine / "torn.parquet").write_bytes(b"PAR1 half a file")
     try:
-        done = erasing.erase(lived.hub, "person", "440308199901101512", by="officer", why=WHY)
-        assert done["still named in"] == ["note.txt"]
+        done = erasing.erase(lived.hub, "person", NAMED, by="officer", why=WHY)
+        assert done["still named in"] == sorted(f"left/{name}" for name in (*FORMS, "torn.parquet"))
     finally:
-        note.unlink()
+        shutil.rmtree(mine)
+        shutil.rmtree(others)
