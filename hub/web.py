@@ -5,13 +5,14 @@ Declarations, contracts and keys are read when the process starts; loads, client
 
 import os
 import secrets
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from access import accounts
 from access.accounts import Passwords
-from access.audit import pseudonym
+from access.audit import AuditLog, pseudonym
 from access.desk import Desk
 from access.sessions import Sessions, hashed
 from access.signin import SignIn
@@ -31,6 +32,7 @@ from hub.sharing.offer import offer
 from hub.sharing.request_desk import approvals_of, requests_of
 from hub.sharing.subscribing import subscriptions_of
 from ledger import accounts as account_store
+from prefill.forms import Form
 from serving.app import create_app
 from serving.bindings import bindings
 from serving.console.desks import Desks
@@ -77,15 +79,22 @@ def services(hub: Hub) -> Services:
         timezone=hub.settings.timezone,
         docs=hub.settings.docs,
         portal=portal(hub, forms, prefill.personas) if hub.settings.demo_portal else None,
-        disputes=disputes_of(hub, forms, desk.grants, log.write),
-        returns=returns_of(hub, log.write),
         requests=requests_of(hub, offered),
         approvals=approvals,
-        records=records_of(hub, desk),
         subscriptions=subscriptions_of(hub),
         registering=registering_of(hub),
         scorecards=Scorecards(partial(scorecards.departments, hub), partial(scorecards.card, hub)),
+        **({} if hub.settings.personas == "only" else _of_records(hub, forms, desk, log)),
     )
+
+
+def _of_records(hub: Hub, forms: Mapping[str, Form], desk: Desk, log: AuditLog) -> dict[str, Any]:
+    """What looks records up, in the lake or in quarantine: a sandbox has none of it."""
+    return {
+        "records": records_of(hub, desk),
+        "disputes": disputes_of(hub, forms, desk.grants, log.write),
+        "returns": returns_of(hub, log.write),
+    }
 
 
 def console(hub: Hub, desks: Desks) -> Console:

@@ -12,6 +12,7 @@ from serving_city import Http
 from access.cursors import Cursors
 from hub import trail, web
 from ledger import budgets, contracts, grants
+from ledger import clients as client_store
 from ledger.contracts import Application
 from schemas.contract import Column
 from serving.app import create_app
@@ -22,7 +23,8 @@ ROWS: list[dict[str, Any]] = [
     {"id": "h3", "district": "B", "owner": "p1", "floors": None, "fee": "0.05"},
     {"id": "h4", "district": None, "owner": None, "floors": 7, "fee": "3.00"},
 ]
-RECORDS, QUERY = "/v1/datasets/houses/records", "/v1/datasets/houses/records/query"
+HOME = "/v1/datasets/houses"
+RECORDS, QUERY = f"{HOME}/records", f"{HOME}/records/query"
 IN_A = '[{"column": "district", "op": "eq", "value": "A"}]'
 
 
@@ -296,7 +298,15 @@ def test_a_revoked_grant_is_dead_within_seconds_at_every_desk(bench: Bench) -> N
     assert [one.get(RECORDS).status_code for one in (bench, other)] == [403, 403]
 
 
-def test_the_sandbox_serves_no_records(tmp_path: Path) -> None:
-    sandbox = Bench.at(tmp_path, personas="only")
+def test_a_sandbox_over_the_data_of_a_hub_finds_no_record_and_opens_no_ticket_about_one(tmp_path: Path) -> None:
+    real, sandbox = Bench.at(tmp_path), Bench.at(tmp_path, personas="only")
+    real.publish(decimals(ROWS))
     sandbox.allow()
-    assert sandbox.get(RECORDS).status_code == 404
+    client_store.allow_push(sandbox.hub.ledger, "portal", "houses", NOW)
+    claim = {"dataset": "houses", "column": "district", "key": {"id": "h1"}, "purpose": None, "case": None}
+    for bench, found in ((real, {200, 201}), (sandbox, {404})):
+        told = [bench.get(RECORDS), bench.get(f"{HOME}/changes", since=0), bench.get(f"{HOME}/export", format="csv")]
+        told += [bench.post("/v1/disputes", **claim), bench.get("/v1/disputes", purpose=None, case=None)]
+        told.append(bench.get(f"{HOME}/quarantine", purpose=None, case=None))
+        assert {answer.status_code for answer in told} <= found
+        assert ("h1" in "".join(answer.text for answer in told)) == (bench is real)
