@@ -100,7 +100,7 @@ def readable(where: str) -> Iterator[None]:
     except (
         InvalidFileException,
         BadZipFile,
-        KeyError,
+        LookupError,
         ValueError,
         SyntaxError,
         TypeError,

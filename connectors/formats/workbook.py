@@ -21,6 +21,7 @@ from connectors.batches import numbered
 from connectors.formats.formulas import check_computed
 from connectors.formats.header import Header
 from connectors.formats.merges import Span, merged, spread
+from connectors.formats.order import check_order
 from connectors.formats.weight import weigh
 from connectors.options import number, options
 from schemas.contract import Source
@@ -42,6 +43,7 @@ def workbook(file: BinaryIO, source: Source, where: str) -> Iterator[pa.RecordBa
         with closing(_load(file)) as book:
             sheet = _sheet(book, source, where)
             member = sheet._worksheet_path.lstrip("/")
+            check_order(file, member, where)
             check_computed(file, member, where)
             sheet.reset_dimensions()  # some programs write wrong ones
             rows = ([cell_text(cell) for cell in row] for row in sheet.iter_rows(values_only=True))
@@ -50,7 +52,7 @@ def workbook(file: BinaryIO, source: Source, where: str) -> Iterator[pa.RecordBa
             spans = merged(file, member) if deep > 1 else set()
             header = _header(rows, first, deep, spans, where)
             yield from numbered(header.names, _even(rows, header, first + deep - 1), where)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, SyntaxError) as error:
+    except (InvalidFileException, zipfile.BadZipFile, LookupError, ValueError, SyntaxError) as error:
         raise SourceDamaged(
             f"{where} is no readable workbook ({type(error).__name__})", todo="save it anew as .xlsx and send it again"
         ) from None
