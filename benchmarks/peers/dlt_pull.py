@@ -4,7 +4,7 @@ import resource
 import sys
 import time
 
-import connectorx  # noqa: F401, TID253 - not part of the time, for us as for them
+import connectorx  # noqa: F401 - not part of the time, for us as for them
 import deltalake  # noqa: F401
 import dlt
 from dlt.sources.sql_database import sql_table

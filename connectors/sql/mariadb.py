@@ -1,7 +1,8 @@
-"""MariaDB and MySQL: an unbuffered cursor in one consistent, read-only snapshot, values as the server's own text.
+"""MariaDB and MySQL: one consistent, read-only snapshot, values as the server's own text.
 
-The driver converts nothing, so `0000-00-00` and every digit of a DECIMAL come through; what fits a type is converted here. The session's zone
-is UTC: as text, a TIMESTAMP is shown with its offset, a DATETIME as it was stored.
+Rows are taken from the wire in blocks (`connectors.sql.packets`) and nothing is converted on the way, so `0000-00-00` and every digit of a
+DECIMAL come through; what fits a type is converted here. The session's zone is UTC: as text, a TIMESTAMP is shown with its offset, a
+DATETIME as it was stored.
 """
 
 import re
@@ -13,12 +14,10 @@ import pyarrow as pa
 import pymysql
 from pymysql.constants import ER
 from pymysql.converters import conversions
-from pymysql.cursors import SSCursor
 
-from connectors.batches import ROWS, text_batches
 from connectors.bounds import Horizon, Value
 from connectors.interface import SourceColumn
-from connectors.sql import connectorx_rows
+from connectors.sql import packets
 from connectors.sql.conversion import converted
 from connectors.sql.dialect import number, numeric
 
@@ -53,7 +52,7 @@ class MariaDb:
 
     def __init__(self, **arguments: Any) -> None:
         encoders = {kind: how for kind, how in conversions.items() if not isinstance(kind, int)}
-        self._arguments = arguments
+        self._patience = arguments.get("read_timeout")
         arguments = arguments | {"charset": "utf8mb4", "conv": encoders, "local_infile": False, "autocommit": True}
         self.connection = pymysql.connect(**arguments)
         for statement in _SAYS_FIRST:
@@ -85,10 +84,8 @@ class MariaDb:
 
     def expression(self, column: SourceColumn, quoted: str, kind: pa.DataType, /) -> str:
         """A TIMESTAMP with its offset, bits as a number, bytes as hex, all else as the server's own text."""
-        if kind in (pa.int64(), pa.float64()) or re.match(_TEXT, column.type):
+        if kind != pa.string() or re.match(_TEXT, column.type):
             return quoted
-        if kind != pa.string():
-            return f"CAST({quoted} AS CHAR)"
         if re.match(_BYTES, column.type):
             return f"CONCAT('\\\\x', LOWER(HEX({quoted})))"
         if column.type.startswith("TIMESTAMP"):
@@ -96,7 +93,7 @@ class MariaDb:
         return f"CAST({quoted} + 0 AS CHAR)" if column.type.startswith("BIT") else f"CAST({quoted} AS CHAR)"
 
     def type(self, column: SourceColumn, /) -> pa.DataType:
-        """Signed integers and DOUBLE come as such; DECIMAL, dates and times come as text, which is converted here."""
+        """All comes as text, which is converted here."""
         if found := re.fullmatch(r"DECIMAL\((\d+), (\d+)\)", column.type):
             precision, scale = int(found[1]), int(found[2])
             return pa.decimal128(precision, scale) if precision <= 38 else pa.string()
@@ -113,15 +110,8 @@ class MariaDb:
 
     def rows(self, sql: str, parameters: tuple[Value, ...], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """The rows; parameters are escaped by the driver."""
-        cursor = self.connection.cursor(SSCursor)
-        if connectorx_rows.fits(self._arguments):
-            first = (str(self._arguments["init_command"]), *_SAYS_FIRST)
-            statement = cursor.mogrify(sql, parameters or None)
-            yield from converted(connectorx_rows.rows(self._arguments, first, statement), schema)
-            return
-        cursor.execute(sql, parameters or None)
-        plain = pa.schema([field.with_type(pa.string()) for field in schema])
-        yield from converted(text_batches(_texts(cursor), plain), schema)
+        statement = self.connection.cursor().mogrify(sql, parameters or None)
+        yield from converted(packets.rows(self.connection, statement, schema.names, self._patience), schema)
 
     def close(self) -> None:
         """Closing the connection ends the transaction and any stream, whose unread rest the driver would else fetch."""
@@ -134,9 +124,3 @@ class MariaDb:
         with self.connection.cursor() as cursor:
             cursor.execute(sql, parameters)
             return cursor.fetchone() or ()
-
-
-def _texts(cursor: SSCursor) -> Iterator[list[str | None]]:
-    while rows := cursor.fetchmany(ROWS):
-        for row in rows:
-            yield list(row)

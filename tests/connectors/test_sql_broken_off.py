@@ -12,7 +12,7 @@ WIDE = "repeat('x', 100)"
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("connectors.sql.copying.BLOCK", 1 << 16)
-    monkeypatch.setattr("connectors.sql.connectorx_rows.ROWS", 1000)
+    monkeypatch.setattr("connectors.sql.packets.BLOCK", 1 << 16)
 
 
 @pytest.fixture

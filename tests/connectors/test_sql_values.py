@@ -93,7 +93,7 @@ def test_a_row_inserted_during_the_read_is_not_half_seen(postgres_stage: Postgre
 def test_rows_changed_during_the_read_are_seen_as_they_were_in_mariadb(
     mariadb_stage: MariaDbStage, monkeypatch
 ) -> None:
-    monkeypatch.setattr("connectors.sql.connectorx_rows.ROWS", 1000)
+    monkeypatch.setattr("connectors.sql.packets.BLOCK", 1 << 16)
     mariadb_stage.execute("CREATE TABLE records AS SELECT seq AS id, repeat('x', 100) AS pad FROM seq_1_to_100000")
     with mariadb_stage.open() as connector, connector.read(columns("id"), None) as reading:
         batches = next(reading.parts()).batches or iter(())
