@@ -83,6 +83,7 @@ def judge(
             files.append(known)
             create_view(con, contract, [known])
         pa.default_memory_pool().release_unused()  # what the batches were made in
+        con.execute("SET preserve_insertion_order = false")  # from here on it would only cost memory
         timer.lap("standardise")
         with ThreadPoolExecutor(1, "judge") as beside:
             stages = SimpleQueue[Ready | None]()
@@ -147,7 +148,6 @@ def _session(workdir: Path, memory_mb: int) -> Iterator[duckdb.DuckDBPyConnectio
         "temp_directory": str(workdir / "spill"),
         "TimeZone": "UTC",
         "autoinstall_known_extensions": False,
-        "preserve_insertion_order": False,
     }
     _clear(workdir)
     try:

@@ -144,7 +144,7 @@ class Preparing:
         fitting = Fitting(self.contract, self.folder / "drifted.parquet")
         try:
             with session(self.folder, self.memory_mb) as con:
-                con.execute("SET preserve_insertion_order = false")
+                con.execute("SET threads = 1")
                 fitted = fitting.fitted(merged(self._deliveries()))
                 rows, files = standardise(con, self.contract, fitted, self.first_seq, self.folder, self.load)
             self._found = Prepared(self.folder, rows, tuple(files), fitting)

@@ -7,7 +7,7 @@
 3. Blank text is NULL. A value that cannot be read is NULL too, and the rule `<column>.type` says so by looking at the text.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from operator import attrgetter, itemgetter
 from pathlib import Path
@@ -16,17 +16,17 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lake.current import literal, quote
 from lake.hashing import of_values
-from lake.session import PARQUET
 from quality.drift import require
 from quality.rule import delivered, raw
+from quality.standard_file import ROWS, Staying, Waiting, repeated, write
 from schemas import expressions
 from schemas.contract import Column, Contract
 
 Delivery = tuple[str, Iterator[pa.RecordBatch]]
-_WRITTEN = f"{PARQUET}, DICTIONARY_SIZE_LIMIT 2000, ROW_GROUP_SIZE 61440"
 _NATIVE: dict[str, tuple[str, ...]] = {
     "integer": ("int",), "number": ("double",), "decimal": ("decimal",), "date": ("date32",), "timestamp": ("timestamp[us, tz=",),
     "boolean": ("bool",),
@@ -43,6 +43,8 @@ def standardise(
 ) -> tuple[int, list[Path]]:
     """Write files `standard-<n>.parquet` in `workdir`, one for each shape of the delivered rows; return how many rows, and the files.
 
+    The session keeps the rows of a query in their order, as DuckDB does unless it is told otherwise.
+
     Raises:
         SourceDamaged: a delivered column is unknown, or one of the contract's is missing.
     """
@@ -50,11 +52,14 @@ def standardise(
     files: list[Path] = []
     for schema, batches in groupby(stream.batches(merged(deliveries)), attrgetter("schema")):
         files.append(workdir / f"standard-{len(files)}.parquet")
-        con.register("_delivered", pa.RecordBatchReader.from_batches(schema, stream.guarded(batches)))
+        waiting = Waiting()
+        delivered = pa.RecordBatchReader.from_batches(schema, waiting.passing(stream.guarded(batches)))
+        con.register("_delivered", delivered)
         try:
-            select = _select(contract, schema, load)
-            con.execute(f"COPY ({select}) TO {literal(str(files[-1]))} ({_WRITTEN})")
-        except duckdb.Error:
+            staying = [_staying(c, place, schema) for place, c in enumerate(contract.columns)]
+            made = con.sql(_select(contract, schema, staying)).to_arrow_reader(ROWS)
+            write(files[-1], made, waiting, [c.name for c in contract.columns], staying, load)
+        except (duckdb.Error, pa.ArrowException, OSError):
             if stream.fault is not None:
                 raise stream.fault from None
             raise
@@ -101,12 +106,19 @@ def _shape(contract: Contract) -> list[tuple[str, str]]:
     return [*values, *history, ("_part", "INTEGER"), ("_file", "VARCHAR"), ("_row", "BIGINT"), ("_raws", "VARCHAR[]")]
 
 
-def _select(contract: Contract, schema: pa.Schema, load: int) -> str:
+def _staying(column: Column, place: int, schema: pa.Schema) -> Staying | None:
+    """Where column number `place` of a delivery stays as it is, if that is known."""
+    plain = _plain(place)
+    return Staying(raw(place), plain) if plain in schema.names and not column.codes else None
+
+
+def _select(contract: Contract, schema: pa.Schema, staying: Sequence[Staying | None]) -> str:
     zone = contract.source.timezone
-    values, apart = [], []
-    for place, column in enumerate(contract.columns):
+    values, shown, apart = [], [], []
+    for place, (column, stays) in enumerate(zip(contract.columns, staying, strict=True)):
         name, source = quote(column.name), quote(raw(place))
         kind, plain = schema.field(raw(place)).type, _plain(place)
+        shown.append(f"CASE WHEN {stays.where} THEN NULL ELSE {name} END" if stays else name)
         if is_native(column, kind):
             values.append(f"{expressions.native(column, source)} AS {name}")
             apart.append(_is_lost(column, kind, name, source))
@@ -114,15 +126,13 @@ def _select(contract: Contract, schema: pa.Schema, load: int) -> str:
         known = plain if plain in schema.names else ""
         values.append(f"{expressions.normalise(column, source, timezone=zone, plain=known)} AS {name}")
         differs = f"CAST({source} AS VARCHAR) IS DISTINCT FROM CAST({name} AS VARCHAR)"
-        apart.append(f"CASE WHEN {known} THEN false ELSE {differs} END" if known and not column.codes else differs)
+        apart.append(f"CASE WHEN {known} THEN false ELSE {differs} END" if stays else differs)
     texts = ", ".join(
         f"CASE WHEN {differs} THEN CAST({quote(raw(i))} AS VARCHAR) END" for i, differs in enumerate(apart)
     )
     raws = f"CASE WHEN {' OR '.join(f'({a})' for a in apart)} THEN [{texts}] END"
-    names = ", ".join(quote(c.name) for c in contract.columns)
     return (
-        f"SELECT {names}, 'upsert' AS _op, {load:d}::BIGINT AS _load, _seq, {of_values(contract)} AS _hash, "
-        f"_part, CAST(_file AS VARCHAR) AS _file, _row, {raws} AS _raws "
+        f"SELECT {', '.join(shown)}, _seq, {of_values(contract)}, {raws} "
         f"FROM (SELECT *, {', '.join(values)} FROM _delivered)"
     )
 
@@ -166,7 +176,7 @@ class _Stream:
         self.seq += rows
         origin: list[pa.Array[Any]] = [
             pa.repeat(pa.scalar(part, pa.int32()), rows),
-            pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), rows), pa.array([file])),
+            repeated(file, rows),
             batch.column("_row"),
         ]
         values = [batch.column(c.source) for c in self.contract.columns]
@@ -186,7 +196,7 @@ def _plain(place: int) -> str:
 
 
 def _are_plain(values: "pa.Array[Any]", allowed: bytes) -> "pa.Array[Any]":
-    """Which values are plain text for sure (see `schemas.standardise.plain_bytes`); of NULLs anything may be said."""
+    """Which values are plain text for sure (see `schemas.standardise.plain_bytes`), or NULL."""
     offsets, content = (memoryview(part) if part else b"" for part in values.buffers()[1:])
     ends = np.frombuffer(offsets, np.int32)[values.offset : values.offset + len(values) + 1]
     text = bytes(content[ends[0] : ends[-1]]) if len(values) else b""
@@ -196,4 +206,4 @@ def _are_plain(values: "pa.Array[Any]", allowed: bytes) -> "pa.Array[Any]":
         letters = np.frombuffer(text, np.uint8)
         plain &= (letters[np.minimum(starts, len(text) - 1)] != 0x20) & (letters[stops - 1] != 0x20)
     told: pa.Array[Any] = pa.array(plain)
-    return told
+    return pc.or_(told, values.is_null()) if values.null_count else told
