@@ -3,7 +3,7 @@
 1. Each field's paths are followed in the file, in their order; the first value that is still valid counts, else the first there is. A field
    outside the grant (`withheld`, `hidden`) is not even looked at; a hidden one is answered as one that nobody holds.
 2. What is found gets a state: `expired` (its validity is over), `conflicting` (departments disagree), `stale` (its source is late, held or
-   failed, or a newer record of it was set aside) or `fresh`; where several are true the first names the state and all are among the reasons.
+   failed) or `fresh`; where several are true the first names the state and all are among the reasons.
 3. What is not found is `not_held` only if every dataset that may supply it is fresh: absence is only as good as the source.
    Otherwise it is `unavailable`, with the reason and when the source is asked next. Nothing is ever silently blank.
 4. Every field that has a source gets a seal, and where the applicant's draft was sent, a word on what became of its value.
@@ -32,9 +32,7 @@ _SERIOUS: tuple[State, ...] = ("expired", "conflicting", "stale")
 _NOT_GRANTED = (Reason("不在授权范围内", "outside the grant"),)
 _LEFT = (Reason("由申请人填写", "left to the applicant"),)
 _NOBODY = (Reason("来源中没有该项记录", "no source holds it"),)
-_FRESH: Mapping[State, Reason] = {}
 _ANY: Mapping[str, str] = {}
-_DOUBTED = Reason("较新的记录未通过检查", "a newer record of it did not pass its checks")
 
 
 class Asked(Quick, frozen=True):
@@ -117,7 +115,7 @@ class _Answering:
 
     def find(self, of: FormField, file: SubjectFile) -> tuple[Held, Value] | None:
         """The first value still valid, else the first there is."""
-        first, select = None, self.asked.select
+        first, select, today = None, self.asked.select, self.today
         for path in of.paths:
             held = path.find(file, select.get(getattr(path, "list", ""), _ANY) if select else _ANY)
             if held is None:
@@ -125,7 +123,7 @@ class _Answering:
             value = held.value if of.transform is None else transformed(held.value, of.transform)
             if value is None:
                 continue
-            if held.valid_until is None or not self.over(held.valid_until):
+            if held.valid_until is None or held.valid_until[:10] >= today:
                 return held, value
             first = first or (held, value)
         return first
@@ -137,23 +135,33 @@ class _Answering:
 
     def found(self, of: FormField, held: Held, value: Value) -> FieldAnswer:
         """The value in its envelope; all of that but the value itself and its seal is the same for everybody from one load."""
-        until, reasons = held.valid_until, self.reasons(held)
-        alike = (self.form.id, of.name, held.provenance, "stale" in reasons)
-        frame: FieldAnswer | None = self.world.frames.get(alike)
-        if frame is None:
-            frame = self.world.frames[alike] = self.frame(of, held.provenance, stale="stale" in reasons)
-        zh = en = display(value, of.labels, "长期", decimal=of.decimal)
-        if zh is not value:
+        until, origin = held.valid_until, held.provenance
+        ends = ENDLESS if until is None else until[:10]
+        doubt = self.doubt(origin.dataset)
+        alike = (self.form.id, of.name, doubt is None, id(origin))
+        known = self.world.frames.get(alike)
+        if known is None:  # it keeps the origin as well, so that no other has its id
+            known = self.world.frames[alike] = origin, self.frame(of, origin, stale=doubt is not None)
+        zh = en = value
+        if of.reworded or value.__class__ is not str or value == ENDLESS:
+            zh = display(value, of.labels, "长期", decimal=of.decimal)
             en = display(value, of.labels_en, "no end", decimal=of.decimal)
-        seal = self.sealed(of, value, until)
-        if not reasons and not self.asked.draft:
-            return replace(frame, value=value, display=zh, display_en=en, valid_until=until, seal=seal)
-        state: State = next((state for state in _SERIOUS if state in reasons), "fresh")
+        sealed = None if ends == ENDLESS or ends < self.today else _end_of(ends, self.world.timezone)
+        frame = replace(
+            known[1], value=value, display=zh, display_en=en, valid_until=until,
+            seal=self.sealer.seal(of.name, value, locked=of.locked, until=sealed),
+        )  # fmt: skip
+        if doubt is None and not held.others and ends >= self.today and not self.asked.draft:
+            return frame
+        return self.doubted(frame, of, held, doubt)
+
+    def doubted(self, frame: FieldAnswer, of: FormField, held: Held, doubt: Reason | None) -> FieldAnswer:
+        """The same with what is to be said against the value, and with the word on a draft."""
+        reasons = self.reasons(held, doubt)
         others = [o.provenance for o in held.others]
         return replace(
-            frame, state=state, value=value, display=zh, display_en=en, valid_until=until, seal=seal,
-            reasons=tuple(reasons.values()), draft=self.drafted(of, value),
-            disputed_by=tuple(dict.fromkeys(o.department for o in others)),
+            frame, state=next((state for state in _SERIOUS if state in reasons), "fresh"), reasons=tuple(reasons.values()),
+            draft=self.drafted(of, frame.value), disputed_by=tuple(dict.fromkeys(o.department for o in others)),
             disputed_by_en=tuple(dict.fromkeys(o.department_en for o in others)),
         )  # fmt: skip
 
@@ -194,7 +202,7 @@ class _Answering:
         return FieldAnswer(
             name=of.name, label=of.label, label_en=of.label_en, state=state, required=of.required, editable=True,
             typed=of.typed, element=of.element, reasons=reasons, input=of.input, options=_choices(of), items=_cells(of),
-            draft=self.drafted(of, None), seal=None if of.typed else self.sealed(of, None, None), **more,
+            draft=self.drafted(of, None), seal=None if of.typed else self.sealer.seal(of.name, None, locked=of.locked), **more,
         )  # fmt: skip
 
     def nested(self, of: FormField, file: SubjectFile) -> FieldAnswer:
@@ -212,7 +220,7 @@ class _Answering:
             dataset_title=origin.title, dataset_title_en=origin.title_en, as_of=source.as_of_text if source else None,
             available_at=source.available_text if source and doubt else None, input=of.input, items=_cells(of),
             rows=rows, left_out=len(everything) - len(rows), draft=self.drafted(of, list(values)),
-            seal=self.sealed(of, list(values), None),
+            seal=self.sealer.seal(of.name, list(values), locked=of.locked),
         )  # fmt: skip
 
     def row(self, of: FormField, item: Item) -> tuple[dict[str, Value | None], RowAnswer]:
@@ -230,14 +238,10 @@ class _Answering:
         state: State = "expired" if self.over(until) else "stale" if doubt else "fresh"
         return values, RowAnswer(state, zh, en, until, item.entry["load"], item.entry["run"])
 
-    def reasons(self, held: Held) -> Mapping[State, Reason]:
+    def reasons(self, held: Held, doubt: Reason | None) -> Mapping[State, Reason]:
         """Why the value is not simply fresh, by the state that it makes of it."""
-        until, origin, doubt = held.valid_until, held.provenance, self.doubt(held.provenance.dataset)
-        over = until is not None and self.over(until)
-        if not over and not held.others and doubt is None and origin.verdict != "doubted":
-            return _FRESH
-        found: dict[State, Reason] = {}
-        if over and until is not None:
+        until, found = held.valid_until, dict[State, Reason]()
+        if until is not None and self.over(until):
             found["expired"] = Reason(f"有效期至{until[:10]}，已过", f"was valid until {until[:10]}")
         if held.others:
             zh = "、".join(dict.fromkeys(o.provenance.department for o in held.others))
@@ -245,8 +249,6 @@ class _Answering:
             found["conflicting"] = Reason(f"{zh}的记录与此不同", f"the record of {en} differs")
         if doubt is not None:
             found["stale"] = doubt
-        elif origin.verdict == "doubted":
-            found["stale"] = _DOUBTED
         return found
 
     def over(self, until: str | None) -> bool:
@@ -255,16 +257,11 @@ class _Answering:
 
     def doubt(self, dataset: str) -> Reason | None:
         """Why the dataset's records may not be the newest; None where they are fresh."""
-        if dataset not in self.doubts:
-            source = self.world.datasets.get(dataset)
-            self.doubts[dataset] = doubt(dataset, source, self.world.now, _zone(self.world.timezone))
-        return self.doubts[dataset]
-
-    def sealed(self, of: FormField, value: Sealed | None, until: str | None) -> str:
-        ends = None
-        if until is not None and not self.over(until) and until[:10] != ENDLESS:
-            ends = _end_of(until[:10], self.world.timezone)
-        return self.sealer.seal(of.name, value, locked=of.locked, until=ends)
+        try:
+            return self.doubts[dataset]
+        except KeyError:
+            source, zone = self.world.datasets.get(dataset), _zone(self.world.timezone)
+            return self.doubts.setdefault(dataset, doubt(dataset, source, self.world.now, zone))
 
     def drafted(self, of: FormField, value: Sealed | None) -> Draft | None:
         """What became of the draft's value: `current`, `renewed` (take the hub's), `kept` (it is the applicant's own), `tampered`."""

@@ -64,10 +64,15 @@ class FormField:
     suppliers: tuple[str, ...] = ()
     decimal: bool = False
 
-    @property
+    @cached_property
     def typed(self) -> bool:
         """Whether the form leaves it to the applicant."""
         return not self.paths and self.rows is None
+
+    @cached_property
+    def reworded(self) -> bool:
+        """Whether people read something else than the value itself."""
+        return bool(self.labels or self.labels_en or self.decimal)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@
 2. The subject's file is found and the form answered from it, with only the fields that were asked for.
 3. The audit entry is durable before anything is returned; refusals and misses leave an entry too. No audit, no answer.
 
-`disclose` waits for the audit, `disclosed` awaits it; between them is nothing but how they wait.
+Wishes that wait at the same moment are disclosed together: one look-up of their files, one commit of their entries. Each has its own outcome.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import ParamSpec, TypeVar
 
 import msgspec
 
@@ -26,6 +27,9 @@ from schemas.errors import HubError, Invalid, NotFound
 from schemas.struct import Quick
 from serving.services import Services
 from subjects.file import SubjectFile
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Wish(Quick, frozen=True):
@@ -48,24 +52,46 @@ class Wish(Quick, frozen=True):
     version: str = ""
 
 
+Outcome = Answer | Exception
+
+
 def disclose(services: Services, wish: Wish) -> Answer:
     """The form's fields for the subject; NotFound, Forbidden, Invalid, TooMany or AuditUnavailable instead."""
-    case = _open(services, wish)
-    if isinstance(case, _Granted):
-        case = case.reply(None if case.persona else services.prefill.subject(case.form.subject, wish.subject))
-    services.desk.write(case.entry, case.limits)
-    return case.told()
+    (outcome,) = disclose_all(services, [wish])
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
-async def disclosed(services: Services, wish: Wish) -> Answer:
-    """`disclose` for whoever must not block."""
-    case = _open(services, wish)
-    if isinstance(case, _Granted):
-        case = case.reply(None if case.persona else await services.prefill.find(case.form.subject, wish.subject))
-    over = await services.entered((case.entry, case.limits))
-    if over is not None:
-        raise over
-    return case.told()
+def disclose_all(services: Services, wishes: Sequence[Wish]) -> list[Outcome]:
+    """What `disclose` returns or raises of each; AuditUnavailable is raised of all."""
+    cases = [tried(_open, services, wish) for wish in wishes]
+    files = iter(_files(services, [case for case in cases if isinstance(case, _Granted) and not case.persona]))
+    replies = [_replied(case, files) if isinstance(case, _Granted) else case for case in cases]
+    entered = [(reply.entry, reply.limits) for reply in replies if isinstance(reply, _Reply)]
+    over = iter(services.desk.write_all(entered) if entered else ())
+    return [(next(over) or reply.outcome) if isinstance(reply, _Reply) else reply for reply in replies]
+
+
+def _replied(case: "_Granted", files: Iterator[SubjectFile | Exception | None]) -> "_Reply | Exception":
+    file = None if case.persona else next(files)
+    return file if isinstance(file, Exception) else tried(case.reply, file)
+
+
+def _files(services: Services, cases: "Sequence[_Granted]") -> Sequence[SubjectFile | Exception | None]:
+    """Their subjects' files; where one of them does not open the others are asked for by themselves."""
+    try:
+        return services.prefill.files([(case.form.subject, case.wish.subject) for case in cases]) if cases else ()
+    except HubError as error:
+        return [error] if len(cases) == 1 else [file for case in cases for file in _files(services, [case])]
+
+
+def tried(step: Callable[P, T], *given: P.args, **more: P.kwargs) -> T | Exception:
+    """What a step returns, or what it raises: that is for its own asker alone."""
+    try:
+        return step(*given, **more)
+    except Exception as error:  # noqa: BLE001 - it is raised where the asker is answered
+        return error
 
 
 class _Reply(Quick, frozen=True):
@@ -73,12 +99,7 @@ class _Reply(Quick, frozen=True):
 
     entry: Entry
     limits: Limits | None
-    outcome: Answer | HubError
-
-    def told(self) -> Answer:
-        if isinstance(self.outcome, HubError):
-            raise self.outcome
-        return self.outcome
+    outcome: Outcome
 
 
 class _Granted(Quick, frozen=True):

@@ -12,8 +12,8 @@ V = TypeVar("V")
 class Gather(Generic[K, V]):
     """Awaits `send`, which is handed several keys and later gives a value for each, in their order.
 
-    One call is under way at a time; what comes meanwhile goes with the next. An error is everybody's who waited for the call, and so is
-    `late` where it takes longer than `patience` seconds.
+    So many `calls` are under way at a time, each with at most `most` keys; what comes meanwhile goes with the next. An error is everybody's
+    who waited for the call, and so is `late` where it takes longer than `patience` seconds.
     """
 
     def __init__(
@@ -23,26 +23,27 @@ class Gather(Generic[K, V]):
         *,
         patience: float = 60.0,
         most: int = 256,
+        calls: int = 1,
     ) -> None:
         self._send, self._late, self._patience, self._most = send, late, patience, most
         self._waiting: list[tuple[K, asyncio.Future[V]]] = []
-        self._running = False
+        self._free = calls
 
     def __call__(self, key: K) -> "asyncio.Future[V]":
         """The value of one key."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[V] = loop.create_future()
         self._waiting.append((key, future))
-        if not self._running:
-            self._running = True
+        if self._free:
+            self._free -= 1
             loop.call_soon(self._next, loop)
         return future
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send all that waits now; what comes meanwhile is sent next."""
         batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-        self._running = bool(batch)
         if not batch:
+            self._free += 1
             return
         try:
             sent = asyncio.wrap_future(self._send([key for key, _ in batch]), loop=loop)

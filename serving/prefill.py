@@ -1,14 +1,15 @@
 """The two routes that carry a portal's load, as plain ASGI: ask for a form's fields, and have what came back compared with its seals.
 
-1. `Plain` answers them before the framework does. The bearer token and the body are read here; the body's form is held to the structures
-   below, which are also its JSON Schema.
+1. `Plain` answers them before the framework does: the event loop reads and writes, `_THREADS` threads answer whatever waits, several requests
+   at once. The body's form is held to the structures below, which are also its JSON Schema.
 2. `serving.disclosure` answers; this module knows headers, sizes, tags and batches, and nothing of what may be told.
 3. `If-None-Match` with an answer's tag gives 304 where there is nothing new. The request only reads, and is a POST so that the identifier
    stays out of addresses; it is answered as a GET would be.
 """
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Request, Response
@@ -20,11 +21,16 @@ from prefill.envelope import Answer
 from prefill.seal import Place, Sealed, Verdict, verify
 from schemas.errors import HubError, Invalid, NotFound, TooLarge, Unauthenticated, Unsupported
 from serving import problems
-from serving.disclosure import Wish, disclosed
+from serving.disclosure import Outcome, Wish, disclose_all, tried
+from serving.gather import Gather
 from serving.services import Services
 from subjects.file import Value
 
 MOST_BYTES = 512 * 1024
+_VERIFY = "/v1/prefill/verify"
+_ROUTES = ("/v1/prefill", _VERIFY)
+_THREADS, _AT_ONCE = 2, 16
+"""One thread's signatures and commits leave the interpreter to the other's answers; more of them would only pass it around."""
 _PLAIN = r"^[^\x00-\x1f\x7f]*$"
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=_PLAIN)]
 Text = Annotated[str, Meta(max_length=200, pattern=_PLAIN)]
@@ -114,24 +120,74 @@ _ENCODER = Encoder()
 _ASKED, _SUBMITTED = Decoder(PrefillRequest), Decoder(VerifyRequest)
 
 
-async def prefill(
-    services: Services, client: str, headers: Mapping[bytes, bytes], body: bytes
-) -> tuple[int, bytes, str]:
-    """Status, body and tag of the answer to one ask."""
-    asked = _read(_ASKED, body)
-    if asked.forms is not UNSET:
-        return 200, await _batch(services, client, asked), ""
-    answer = await disclosed(services, _wish(client, asked))
-    if answer.etag in [tag.strip() for tag in headers.get(b"if-none-match", b"").decode("latin-1").split(",")]:
-        return 304, b"", answer.etag
-    return 200, answer.to_json(), answer.etag
+class Call(Struct, frozen=True, gc=False):
+    """One request to one of the two routes; `tags`: what `If-None-Match` says."""
+
+    path: str
+    token: str
+    tags: str
+    body: bytes
 
 
-async def verified(
-    services: Services, client: str, _headers: Mapping[bytes, bytes], body: bytes
-) -> tuple[int, bytes, str]:
-    """Status and body of the comparison with seals; nothing is looked up and nothing kept."""
-    asked = _read(_SUBMITTED, body)
+Reply = tuple[int, bytes, str]
+"""Status, body and tag."""
+
+
+def replies(services: Services, calls: Sequence[Call]) -> list[Reply | Exception]:
+    """What each is answered, or what is raised instead."""
+    opened = [tried(_opened, services, call) for call in calls]
+    wishes = [wish for one in opened if isinstance(one, _Prefill) for wish in one.wishes]
+    outcomes = iter(disclose_all(services, wishes))
+    return [
+        tried(one.reply, [*islice(outcomes, len(one.wishes))]) if isinstance(one, _Prefill) else one for one in opened
+    ]
+
+
+class _Prefill(Struct, frozen=True):
+    """What a call asks for: one answer, or a batch of them."""
+
+    call: Call
+    wishes: Sequence[Wish]
+    batch: bool
+
+    def reply(self, outcomes: Sequence[Outcome]) -> Reply:
+        if self.batch:
+            items = [_item(wish.form, outcome) for wish, outcome in zip(self.wishes, outcomes, strict=True)]
+            return 200, _ENCODER.encode(Batch(items)), ""
+        (answer,) = outcomes
+        if isinstance(answer, Exception):
+            raise answer
+        if answer.etag in [tag.strip() for tag in self.call.tags.split(",")]:
+            return 304, b"", answer.etag
+        return 200, answer.to_json(), answer.etag
+
+
+def _opened(services: Services, call: Call) -> _Prefill | Reply:
+    client = services.authenticate(call.token)
+    if call.path == _VERIFY:
+        return _verified(services, client, _read(_SUBMITTED, call.body))
+    asked = _read(_ASKED, call.body)
+    if asked.forms is UNSET:
+        return _Prefill(call, [_wish(client, asked)], batch=False)
+    if asked.form is not UNSET or asked.fields or asked.select or asked.consent or asked.draft or asked.version:
+        raise Invalid(
+            "with `forms`, what is asked of a form stands with it",
+            todo="put fields, select, consent and draft into each of `forms`",
+        )
+    return _Prefill(call, [_wish(client, asked, wanted) for wanted in asked.forms], batch=True)
+
+
+def _item(form: str, outcome: Outcome) -> BatchItem:
+    """Every form by itself: what one is refused does not keep the others back."""
+    if isinstance(outcome, HubError):
+        return BatchItem(form, problem=dict(outcome.problem()))
+    if isinstance(outcome, Exception):
+        raise outcome
+    return BatchItem(form, outcome)
+
+
+def _verified(services: Services, client: str, asked: VerifyRequest) -> Reply:
+    """The comparison with seals; nothing is looked up and nothing kept."""
     form = services.forms().get(asked.form)
     if form is None:
         raise NotFound(f"there is no form {asked.form!r}", todo="GET /v1/forms lists them")
@@ -148,25 +204,6 @@ async def verified(
     }
     intact = not {"tampered", "out_of_date"}.intersection(verdicts.values())
     return 200, _ENCODER.encode(Verified(form.id, version, intact, verdicts)), ""
-
-
-async def _batch(services: Services, client: str, asked: PrefillRequest) -> bytes:
-    """Every form by itself: what one is refused does not keep the others back. All wait for the same commits of the audit."""
-    if asked.form is not UNSET or asked.fields or asked.select or asked.consent or asked.draft or asked.version:
-        raise Invalid(
-            "with `forms`, what is asked of a form stands with it",
-            todo="put fields, select, consent and draft into each of `forms`",
-        )
-    assert isinstance(asked.forms, list)  # noqa: S101 - the caller has looked
-
-    async def one(wanted: Wanted) -> BatchItem:
-        try:
-            answer = await disclosed(services, _wish(client, asked, wanted))
-        except HubError as error:
-            return BatchItem(wanted.form, problem=dict(error.problem()))
-        return BatchItem(wanted.form, answer)
-
-    return _ENCODER.encode(Batch(await asyncio.gather(*map(one, asked.forms))))
 
 
 def _wish(client: str, asked: PrefillRequest, wanted: Wanted | None = None) -> Wish:
@@ -209,22 +246,27 @@ class Plain:
     """Answers the two routes before the framework finds, reads, validates and injects; everything else is passed on."""
 
     def __init__(self, app: ASGIApp, services: Services) -> None:
-        self._app, self._services = app, services
+        self._app = app
+        threads = ThreadPoolExecutor(_THREADS, "prefill")
+        self._reply = Gather[Call, Reply | Exception](
+            lambda calls: threads.submit(replies, services, calls), most=_AT_ONCE, calls=_THREADS
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; what is not foreseen is the application's to tell."""
-        handler = _HANDLERS.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
-        if handler is None:
+        if scope["type"] != "http" or scope["path"] not in _ROUTES or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
         try:
-            headers = dict(scope["headers"])
-            client = self._services.authenticate(_bearer(headers))
-            _check_media(headers)
-            status, body, tag = await handler(self._services, client, headers, await _body(receive))
+            reply = await self._reply(await _call(scope, receive))
         except HubError as error:
-            await problems.refusal(error)(scope, receive, send)
+            reply = error
+        if isinstance(reply, HubError):
+            await problems.refusal(reply)(scope, receive, send)
             return
+        if isinstance(reply, Exception):
+            raise reply
+        status, body, tag = reply
         out = [
             (b"content-type", b"application/json"),
             (b"cache-control", b"no-store"),
@@ -234,6 +276,13 @@ class Plain:
             out.append((b"etag", tag.encode()))
         await send({"type": "http.response.start", "status": status, "headers": out[1:] if status == 304 else out})
         await send({"type": "http.response.body", "body": body})
+
+
+async def _call(scope: Scope, receive: Receive) -> Call:
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    token = _bearer(headers)
+    _check_media(headers)
+    return Call(scope["path"], token, headers.get(b"if-none-match", b"").decode("latin-1"), await _body(receive))
 
 
 def _bearer(headers: Mapping[bytes, bytes]) -> str:
@@ -294,7 +343,6 @@ def _described(asked: Any, *answered: Any) -> dict[str, Any]:
     }
 
 
-_HANDLERS = {"/v1/prefill": prefill, "/v1/prefill/verify": verified}
 _PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {"schema": {"type": "object"}}}}
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": text, **_PROBLEM}

@@ -131,7 +131,7 @@ def uses(request: Request, wish: UsesRequest, client: Annotated[str, Depends(cal
     if not decision.granted:
         services.desk.write(entry(f"refused: {decision.reason}"))
         raise decision.refusal()
-    file = services.prefill.subject(wish.kind, wish.subject)
+    (file,) = services.prefill.files([(wish.kind, wish.subject)])
     names = {subject, *(services.pseudonym(wish.kind, one) for one in (file.identifiers if file else ()))}
     found = services.uses(names, wish.before, wish.limit)
     services.desk.write(entry("answered"), services.desk.limits(client, OWN_USES, decision))

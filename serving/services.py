@@ -1,9 +1,8 @@
 """What the routes call, as one value: `hub` puts it together, tests put together another."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -11,7 +10,6 @@ from starlette.requests import HTTPConnection
 
 from access.accounts import Passwords
 from access.actors import Actor
-from access.audit import PATIENCE_SECONDS, Charged, unavailable
 from access.audit import Entry as AuditEntry
 from access.desk import Desk
 from access.extract import Wish
@@ -31,9 +29,8 @@ from prefill.seal import SealKey
 from quality.cards import Card, Department
 from quality.preview import Preview
 from schemas.answering import Fault, Misfilled, Refused
-from schemas.errors import NotFound, TooMany
+from schemas.errors import NotFound
 from serving.crowd import PLACES
-from serving.gather import Gather
 from subjects.file import SubjectFile
 from subjects.kinds import Kind
 
@@ -267,14 +264,13 @@ class Subscriptions:
 class Prefilling:
     """What it takes to fill a form in.
 
-    `subject`: a subject's file by kind and identifier, None if there is none; `find` the same for whoever must not block. `world`: the
-    moment with the state of a kind's sources. `handle`: how a client is told of a subject, by client, kind and identifier: another name for
+    `files`: subjects' files by kind and identifier, in their order, None where there is none. `world`: the moment with the state of a kind's
+    sources. `handle`: how a client is told of a subject, by client, kind and identifier: another name for
     each client. `keys`: of the seals, by id. `personas`: by kind and identifier, the fictitious subjects that testers may use; none in
     production.
     """
 
-    subject: Callable[[str, str], SubjectFile | None]
-    find: Callable[[str, str], Awaitable[SubjectFile | None]]
+    files: Callable[[Sequence[tuple[str, str]]], Sequence[SubjectFile | None]]
     world: Callable[[str], World]
     handle: Callable[[str, str, str], str]
     keys: Mapping[str, SealKey]
@@ -322,11 +318,6 @@ class Services:
     approvals: Approvals = Approvals(*[_no_such] * 13)
     records: Records = Records()
     subscriptions: Subscriptions = Subscriptions()
-
-    @cached_property
-    def entered(self) -> Gather[Charged, TooMany | None]:
-        """Awaits that an audit entry is durable, for whoever must not block: None, or what it is told that is over a limit."""
-        return Gather(self.desk.submit, unavailable, patience=PATIENCE_SECONDS)
 
 
 def services_of(request: HTTPConnection) -> Services:

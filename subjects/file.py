@@ -19,8 +19,7 @@ Value = str | int | float | bool
 class Provenance(Struct, frozen=True, gc=False):
     """Where a value came from. `as_of` is when the load that brought it as it now is was read (UTC, ISO 8601).
 
-    `verdict` is what the gate said of that load (`passed`, `warned`, `restored`), or `doubted`: a newer delivery of this very record
-    is in quarantine, and this is the last good one.
+    `verdict` is what the gate said of that load: `passed`, `warned` or `restored`.
     """
 
     dataset: str
@@ -52,21 +51,30 @@ class Held(Struct, frozen=True, gc=False):
         return bool(self.others)
 
 
+Origins = dict[tuple[str, str, int], Provenance]
+
+
 class SubjectFile(Quick, frozen=True):
-    """One subject's file. `pseudonym` stands for the subject where its identifier must not."""
+    """One subject's file. `pseudonym` stands for the subject where its identifier must not.
+
+    `origins` keeps, by dataset, column and load, where values came from: one for all files of a build, so that what came from one column of
+    one load shares one value, which answers then find by.
+    """
 
     kind: str
     pseudonym: str
     etag: str
     body: Mapping[str, Any]
     sources: Mapping[str, int] = field(default_factory=dict)
+    origins: Origins = field(default_factory=dict)
 
     @staticmethod
     def of(stored: StoredFile) -> "SubjectFile":
         """The file as stored, opened."""
-        body = packing.opened(_layout(stored.about), stored.texts, stored.facts)
+        made, origins = _opening(stored.about)
+        body = packing.opened(made, stored.texts, stored.facts)
         called = stored.named(body.get("called", body["id"]))
-        return SubjectFile(stored.kind, called, stored.etag, body, stored.about.sources)
+        return SubjectFile(stored.kind, called, stored.etag, body, stored.about.sources, origins)
 
     @property
     def identifier(self) -> str:
@@ -107,20 +115,22 @@ class SubjectFile(Quick, frozen=True):
         return next(self.items(name, where), None)
 
     def _held(self, entry: Mapping[str, Any]) -> Held:
-        source = self.body["sources"][entry["source"]]
-        said = entry.get("others")
-        others = tuple(self._held(other) for other in said) if said else ()
-        return Held(
-            entry["value"], entry["valid_until"], self.provenance(source, source["dataset"], entry["column"]), others
-        )
+        source, said = self.body["sources"][entry["source"]], entry.get("others")
+        origin = self.provenance(source, source["dataset"], entry["column"])
+        return Held(entry["value"], entry["valid_until"], origin, tuple(map(self._held, said)) if said else ())
 
     def provenance(self, facts: Mapping[str, Any], dataset: str, column: str) -> Provenance:
         """Load facts as provenance, with the names of dataset and department."""
+        known = self.origins.get((dataset, column, facts["load"]))
+        return self._provenance(facts, dataset, column) if known is None else known
+
+    def _provenance(self, facts: Mapping[str, Any], dataset: str, column: str) -> Provenance:
         names = self.body["datasets"][dataset]
-        return _origin(
+        found = Provenance(
             dataset, names["title"], names["title_en"], names["department"], names["department_en"], column,
             facts["load"], facts["run"], facts["as_of"], facts.get("verdict"),
         )  # fmt: skip
+        return self.origins.setdefault((dataset, column, facts["load"]), found)
 
 
 class Item(Quick, frozen=True):
@@ -164,14 +174,10 @@ def as_of(load: Load) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-_origin = lru_cache(maxsize=4096)(Provenance)
-"""Whatever came from one column of one load shares one value, which answers then find by."""
-
-
 @lru_cache(maxsize=16)
-def _layout(about: Opened) -> packing.Layout:
-    """The layout of a build's files, worked out once."""
-    return packing.Layout(about.layout)
+def _opening(about: Opened) -> tuple[packing.Layout, Origins]:
+    """The layout of a build's files, worked out once, and where their values came from."""
+    return packing.Layout(about.layout), {}
 
 
 def _text(value: Value | None) -> str | None:

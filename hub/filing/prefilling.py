@@ -4,8 +4,7 @@ In the sandbox (`HUB_PERSONAS=only`) neither the subject store nor the state of 
 """
 
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 
@@ -17,12 +16,10 @@ from hub.filing import subject_files
 from hub.filing.answers import Watched, handle, made_personas, seal_key, states
 from ledger import grants
 from ledger.grants import Grant
-from ledger.subject_store import StoredFile
 from prefill.answer import World
 from prefill.forms import Form
 from prefill.personas import Persona
 from schemas.masking import mask
-from serving.gather import Gather
 from serving.services import Portal, Prefilling, Sample
 from subjects.due import Due
 from subjects.file import SubjectFile
@@ -31,8 +28,7 @@ PORTAL_CLIENT = "demo-portal"
 PORTAL_PURPOSE = "service-application"
 PORTAL_CASE = "DEMO"
 Personas = Mapping[tuple[str, str], Persona]
-Subject = Callable[[str, str], SubjectFile | None]
-Find = Callable[[str, str], Awaitable[SubjectFile | None]]
+Files = Callable[[Sequence[tuple[str, str]]], Sequence[SubjectFile | None]]
 
 
 def prefilling(hub: Hub) -> Prefilling:
@@ -46,8 +42,7 @@ def prefilling(hub: Hub) -> Prefilling:
         return World(known, hub.clock(), key, hub.settings.timezone, sandbox, frames)
 
     personas = {(one.kind, one.identifier): one for one in made_personas(hub)} if hub.settings.personas != "off" else {}
-    subject, find = (_nobody, _nobody_either) if sandbox else _readers(hub)
-    return Prefilling(subject, find, world, partial(handle, names), {key.id: key}, personas)
+    return Prefilling(_nobody if sandbox else _files(hub), world, partial(handle, names), {key.id: key}, personas)
 
 
 def portal(hub: Hub, forms: Mapping[str, Form], personas: Personas) -> Portal:
@@ -77,45 +72,27 @@ def portal(hub: Hub, forms: Mapping[str, Form], personas: Personas) -> Portal:
     return Portal(PORTAL_CLIENT, PORTAL_PURPOSE, PORTAL_CASE, hub.key("form-proof"), invited, samples)
 
 
-def _readers(hub: Hub) -> tuple[Subject, Find]:
-    """Files from one store, whose keys and builds are looked up once; and the same for whoever must not block.
-
-    A point read of a local file is quicker than handing it to a thread; a server is asked by a thread, once for all who wait at once.
-    """
+def _files(hub: Hub) -> Files:
+    """Files from one store, whose keys and builds are looked up once; all of a kind are asked for at once."""
     store = subject_files.store(hub)
 
-    def subject(kind: str, identifier: str) -> SubjectFile | None:
-        return _opened(store.get(kind, folded(identifier)))
-
-    async def find(kind: str, identifier: str) -> SubjectFile | None:
-        return subject(kind, identifier)
-
-    def several(asked: Sequence[tuple[str, str]]) -> list[SubjectFile | None]:
+    def files(asked: Sequence[tuple[str, str]]) -> list[SubjectFile | None]:
         found: dict[tuple[str, str], SubjectFile | None] = {}
         for kind in {kind for kind, _ in asked}:
             names = [identifier for one, identifier in asked if one == kind]
-            files = store.get_many(kind, [folded(name) for name in names])
-            found |= {(kind, name): _opened(file) for name, file in zip(names, files, strict=True)}
+            stored = store.get_many(kind, [folded(name) for name in names])
+            found |= {
+                (kind, name): None if one is None else SubjectFile.of(one)
+                for name, one in zip(names, stored, strict=True)
+            }
         return [found[one] for one in asked]
 
-    if hub.subjects.is_sqlite:
-        return subject, find
-    thread = ThreadPoolExecutor(1, "subjects")
-    gather: Gather[tuple[str, str], SubjectFile | None] = Gather(lambda asked: thread.submit(several, asked))
-    return subject, lambda kind, identifier: gather((kind, identifier))
+    return files
 
 
-def _opened(stored: StoredFile | None) -> SubjectFile | None:
-    return None if stored is None else SubjectFile.of(stored)
-
-
-def _nobody(_kind: str, _identifier: str) -> SubjectFile | None:
+def _nobody(asked: Sequence[tuple[str, str]]) -> list[SubjectFile | None]:
     """The subject store of a sandbox."""
-    return None
-
-
-async def _nobody_either(_kind: str, _identifier: str) -> SubjectFile | None:
-    return None
+    return [None] * len(asked)
 
 
 def _masked_name(hub: Hub, found: Due) -> str:

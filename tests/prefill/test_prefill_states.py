@@ -223,14 +223,6 @@ def test_a_hidden_field_is_answered_as_one_that_nobody_holds(fresh: States, now:
     assert nobody.state == "not_held"
 
 
-def test_a_record_whose_newer_version_was_set_aside_is_stale(fresh: States, now: datetime, key: SealKey) -> None:
-    doubted = {"residents": {"dataset": "residents", "verdict": "doubted", **FACTS}}
-    subject = file()
-    body = {**subject.body, "sources": {**subject.body["sources"], **doubted}}
-    found = ask(structs.replace(subject, body=body), fresh, now, key)["sex"]
-    assert (found.state, found.verdict, found.value) == ("stale", "doubted", "2")
-
-
 def test_sources_that_disagree_without_an_authority_give_no_value_and_are_named(
     fresh: States, now: datetime, key: SealKey
 ) -> None:

@@ -1,7 +1,7 @@
 """A composition of the web application for tests: real clients, tokens, audit and prefill over one fictitious resident."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
@@ -358,11 +358,8 @@ def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock, lake
         states = {name: state(one, LOADS.get(name), *_condition(LOADS.get(name))) for name, one in CONTRACTS.items()}
         return World(states, clock(), KEY)
 
-    def subject(kind: str, identifier: str) -> SubjectFile | None:
-        return files.get(identifier.strip().upper()) if kind == "person" else None
-
-    async def find(kind: str, identifier: str) -> SubjectFile | None:
-        return subject(kind, identifier)
+    def found(asked: Sequence[tuple[str, str]]) -> list[SubjectFile | None]:
+        return [files.get(identifier.strip().upper()) if kind == "person" else None for kind, identifier in asked]
 
     def handle(client: str, kind: str, identifier: str) -> str:
         return pseudonym(b"h" * 32, f"{client} {kind}", identifier)
@@ -411,7 +408,7 @@ def compose(ledger: Database, audit: Database, log: AuditLog, clock: Clock, lake
         ),
         forms=lambda: {form.id: form, "person": of_kind(kinds["person"], CONTRACTS)},
         kinds=lambda: kinds,
-        prefill=Prefilling(subject, find, world, handle, {KEY.id: KEY}),
+        prefill=Prefilling(found, world, handle, {KEY.id: KEY}),
         desk=desk,
         sign_in=sign_in,
         authenticate=lambda token: desk.caller(token).client,

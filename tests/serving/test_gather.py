@@ -47,6 +47,26 @@ def test_what_waits_together_is_asked_together_and_each_gets_its_own(pool: Threa
     assert [len(call) for call in server.calls] == [1, 4]
 
 
+def test_so_many_calls_are_under_way_at_once_and_no_more(pool: ThreadPoolExecutor) -> None:
+    server, sent = Server(), list[int]()
+
+    def send(keys: Sequence[tuple[str, str]]) -> "Future[list[str]]":
+        sent.append(len(keys))
+        return pool.submit(server, keys)
+
+    async def ask() -> list[str]:
+        gather = Gather(send, most=1, calls=2)
+        waiting = [gather(("person", str(n))) for n in range(5)]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert sent == [1, 1]
+        server.open.set()
+        return [await one for one in waiting]
+
+    assert asyncio.run(ask()) == [f"person/{n}" for n in range(5)]
+    assert sent == [1] * 5
+
+
 def test_no_call_is_larger_than_the_most(pool: ThreadPoolExecutor) -> None:
     server = Server()
     server.open.set()

@@ -48,7 +48,8 @@ def citizens(city: City) -> Http:
     file = subject_file()
     merged = structs.replace(file, body={**file.body, "former": list(FORMER)})
     prefill = replace(
-        city.services.prefill, subject=lambda kind, one: merged if kind == "person" and one in (ID, *FORMER) else None
+        city.services.prefill,
+        files=lambda asked: [merged if kind == "person" and one in (ID, *FORMER) else None for kind, one in asked],
     )
     return Http(city.with_services(uses=used, prefill=prefill))
 
