@@ -15,6 +15,7 @@ from connector_stages import (
     MariaDbStage,
     ParquetStage,
     PostgresStage,
+    PushStage,
     RestStage,
     SqliteStage,
     Stage,
@@ -35,6 +36,7 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
         "xlsx": XlsxStage,
         "jsonl": JsonlStage,
         "parquet": ParquetStage,
+        "push": PushStage,
     }
     if request.param in plain:
         yield plain[request.param](tmp_path)

@@ -7,11 +7,13 @@ file), `source` is the contract's server block for it. `deliver` reads as the hu
 import csv
 import json
 import math
+import shutil
 import sqlite3
 import struct
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import unquote
@@ -27,11 +29,12 @@ import servers
 from sqlalchemy import NullPool, create_engine, make_url
 
 from connectors import Connector, decode, open_source
+from lake import inbox
 from schemas.contract import Column, Source
 
 TOKEN = "token-that-nobody-may-see-51c0"
 SERVERS = tuple(pytest.param(name, marks=getattr(pytest.mark, f"needs_{name}")) for name in ("postgres", "mariadb"))
-KINDS = ("sqlite", "duckdb", *SERVERS, "csv", "csv-gb18030", "xlsx", "jsonl", "parquet", "rest")
+KINDS = ("sqlite", "duckdb", *SERVERS, "csv", "csv-gb18030", "xlsx", "jsonl", "parquet", "rest", "push")
 Rows = Sequence[Sequence[str | None]]
 
 
@@ -119,6 +122,12 @@ class Stage:
     tells_null_from_empty = True
     names_without_records = True
     keeps_snapshots = True
+    begins_whole = True
+    """Whether the first incremental read is of everything there is."""
+    gives_once = False
+    """Whether an incremental read brings what no other brought before, instead of all from the bound on."""
+    misses = True
+    """Whether a table that is not there is a fault."""
     odd_table = "1 表'x' \"y\" %s;-- \\ 😀"
     """A table's name with all that a name may hold."""
     longest = 10 << 20
@@ -341,6 +350,8 @@ class FileStage(Stage):
 
     kind = "csv"
     tells_null_from_empty = False
+    begins_whole = False
+    gives_once = True
 
     def source(self, **changes: Any) -> Source:
         if changes.get("sync", "snapshot") != "snapshot":
@@ -481,6 +492,44 @@ class RestStage(Stage):
         first = (int(query["page"]) - 1) * size
         data = {"total": len(found), "items": found[first : first + size]}
         return 200, json.dumps({"data": data}, ensure_ascii=False, indent=1).encode()
+
+
+class PushStage(Stage):
+    """An inbox, into which the department sends JSON lines through the hub's own door: the whole table, then what is new."""
+
+    names_without_records = False
+    gives_once = True
+    misses = False  # the department has yet to send
+    odd_table = "records"  # a dataset's name is the hub's own
+
+    def source(self, **changes: Any) -> Source:
+        return replace(Source("push", "", self.table, encoding="utf-8"), **changes)
+
+    def open(self, source: Source | None = None, secret: str | None = None) -> Connector:
+        assert secret is None
+        return open_source(source or self.source(), secret=str, root=self.root, inbox=inbox.root(self.root))
+
+    def write(self, names: Sequence[str], rows: Rows) -> None:
+        self.names = names
+        shutil.rmtree(inbox.folder(self.root, self.table), ignore_errors=True)
+        if rows:
+            self.send([json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) for row in rows], whole=True)
+
+    def add(self, rows: Rows) -> None:
+        self.send(
+            [json.dumps(dict(zip(self.names, row, strict=True)), ensure_ascii=False) for row in rows], whole=False
+        )
+
+    def poison(self, name: str, raw: bytes) -> None:
+        self.send([poisoned(name, raw)], whole=True)
+
+    def send(self, lines: list[str], *, whole: bool) -> None:
+        door = inbox.Door(
+            self.root, self.table, "bureau", "incremental", 64 << 20, lambda: datetime(2026, 5, 1, tzinfo=UTC)
+        )
+        with door.open(f"key {time.monotonic_ns()}", "jsonl", complete=whole) as arrival:
+            arrival.write("\n".join(lines).encode())
+            arrival.seal(lambda _: None)
 
 
 def poisoned(name: str, raw: bytes) -> str:

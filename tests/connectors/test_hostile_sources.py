@@ -94,7 +94,7 @@ def test_ten_thousand_rows_on_one_cursor_value_all_arrive_each_time(stage: Stage
     first = stage.deliver(wanted, sync="incremental", cursor="c1")
     assert len(set(first.texts("id"))) == len(first.records) == 10_000
     second = stage.deliver(wanted, first.watermark, sync="incremental", cursor="c1")
-    assert len(second.records) == (0 if isinstance(stage, FileStage) else 10_000)
+    assert len(second.records) == (0 if stage.gives_once else 10_000)
 
 
 HOLD_ANY_BYTES = ("sqlite", SERVERS[1], "csv", "jsonl", "parquet", "rest")
@@ -110,7 +110,7 @@ def test_half_a_character_stops_the_read_and_says_where(stage: Stage) -> None:
     assert "→" in str(told.value)
 
 
-@pytest.mark.parametrize("stage", HOLD_ANY_BYTES, indirect=True)
+@pytest.mark.parametrize("stage", [*HOLD_ANY_BYTES, "push"], indirect=True)
 def test_a_nul_byte_arrives_or_stops_the_read_but_cuts_nothing_off(stage: Stage) -> None:
     stage.poison("text", b"a\x00b")
     assert stage.deliver(columns("text")).texts("text") == ["a\0b"]
@@ -175,7 +175,7 @@ def test_a_sweep_brings_what_a_full_read_brings_held_to_the_contracts_columns(
     with stage.open(stage.source(sync=sync, cursor="c1")) as connector:
         with connector.keys(columns("id", AT), scratch) as sweep:
             batches = list(sweep)
-        assert sweep.complete == (sync == "snapshot" or not isinstance(stage, FileStage))
+        assert sweep.complete == (sync == "snapshot" or stage.begins_whole)
         assert sweep.consistent == stage.keeps_snapshots
     assert {tuple(batch.schema.names) for batch in batches} == {("_row", "id", AT)}
     assert [str(v) for batch in batches for v in batch.column("id").to_pylist()] == [str(i) for i in range(700)]
@@ -184,6 +184,8 @@ def test_a_sweep_brings_what_a_full_read_brings_held_to_the_contracts_columns(
 
 def test_a_sweep_of_a_source_that_is_gone_is_an_error_and_no_empty_sweep(stage: Stage, tmp_path: Path) -> None:
     stage.write(["id"], [["1"]])
+    if not stage.misses:
+        return  # and Stop for whoever would reconcile it: an inbox holds no table
     with stage.open(stage.missing()) as connector, pytest.raises(SourceMissing):
         list(connector.keys(columns("id"), tmp_path))
 
