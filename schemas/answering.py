@@ -7,18 +7,13 @@
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
-import yaml
-
+from schemas.answer_values import WrongAnswer, number_of, text_of, value_of
 from schemas.errors import Problem
 from schemas.messages import in_chinese
-from schemas.odcs_reader import CYCLES, HOURS, cycle_of
 from schemas.odcs_walk import VENDOR, custom
 from schemas.questions import ITEM, QUESTIONS, RESOURCE, RULE, SOURCE, Question, Sheet, question
 
@@ -28,7 +23,6 @@ LIBRARY = ("nullValues", "missingValues", "invalidValues", "duplicateValues", "r
 _SKELETON: dict[str, Any] = {
     "apiVersion": "v3.2.0", "kind": "DataContract", "version": "1.0.0", "status": "active",
 }  # fmt: skip
-_TRUE, _FALSE = ("是", "yes", "y", "true", "1", "√"), ("否", "no", "n", "false", "0")
 _OPERATORS = tuple(c.value for c in question("rules", "operator").choices)
 
 
@@ -66,32 +60,9 @@ class Misfilled:
         return f"{self.sheet}!{self.column}{self.row}" if self.row else self.sheet
 
 
-class WrongAnswer(ValueError):
-    """The answer is not what the question wants."""
-
-
 def answer(asked: Question, node: Mapping[str, Any]) -> str:
     """The answer that stands in the document, as a person writes it; empty if there is none."""
-    value = _find(node, asked.path.split("/"))
-    match asked.kind:
-        case "cycle":
-            return _cycle(value)
-        case "hours":
-            return _hours(value) if asked.name != "cycle_hours" or not _usual(value) else ""
-        case "days":
-            return str(int(float(_hours(value)) / 24)) if value else ""
-        case "date":
-            return str(value["value"]) if value else ""
-        case "flag":
-            return {True: "是", False: "否"}.get(value, "") if value is not None else ""
-        case "several" | "words":
-            return ", ".join(map(str, value or ()))
-        case "yaml":
-            return _flow(value) if value else ""
-        case "pairs":
-            return _paired(_pairs(asked, value))
-        case _:
-            return "" if value is None else str(value)
+    return text_of(asked, _find(node, asked.path.split("/")))
 
 
 def put(asked: Question, node: dict[str, Any], text: str) -> None:
@@ -101,7 +72,7 @@ def put(asked: Question, node: dict[str, Any], text: str) -> None:
         WrongAnswer: it is not what the question wants; nothing is changed.
     """
     text = text.strip()
-    value = _value(asked, text) if text else None
+    value = value_of(asked, text) if text else None
     path = asked.path.split("/")
     match asked.kind:
         case "hours" if asked.name == "cycle_hours" and value is None:
@@ -271,137 +242,6 @@ def _where(asked: Question) -> str:
     return text
 
 
-def _value(asked: Question, text: str) -> Any:
-    """The answer as the document holds it. Raises WrongAnswer."""
-    folded = unicodedata.normalize("NFKC", text).strip()
-    match asked.kind:
-        case "number" | "key":
-            return _number(folded)
-        case "flag":
-            return _flag(folded)
-        case "choice":
-            return _chosen(asked, folded.split()[0])
-        case "several":
-            return [_chosen(asked, word.split()[0]) for word in re.split(r"[,;、\n]+", folded) if word.strip()]
-        case "words":
-            return [word.strip() for word in re.split(r"[,;、，；\n]+", text) if word.strip()]
-        case "yaml":
-            return _parsed(text)
-        case "pairs":
-            return _of_pairs(asked, _parse_pairs(text))
-        case "cycle":
-            return _of_cycle(text if text.startswith("其他") else folded.split()[0])
-        case "hours" | "days":
-            number = _number(folded)
-            if number <= 0:
-                raise WrongAnswer(text)
-            return {"property": asked.path.partition(":")[2], "value": number, "unit": asked.kind[0]}
-        case "date":
-            with suppress(ValueError):
-                return {"property": asked.path.partition(":")[2], "value": date.fromisoformat(folded[:10]).isoformat()}
-            raise WrongAnswer(text)
-        case "text":
-            return text
-
-
-def _number(text: str) -> int | float:
-    with suppress(ValueError):
-        return int(text)
-    with suppress(ValueError):
-        number = float(text)
-        if abs(number) < 1e15:
-            return int(number) if number.is_integer() else number
-    raise WrongAnswer(text)
-
-
-def _flag(text: str) -> bool:
-    word = text.split()[0].lower()
-    if word not in (*_TRUE, *_FALSE):
-        raise WrongAnswer(text)
-    return word in _TRUE
-
-
-def _chosen(asked: Question, word: str) -> Any:
-    """The choice that begins with the word, or is called by it."""
-    for choice in asked.choices:
-        if word.lower() in (choice.value.lower(), choice.zh.lower() or None):
-            return int(choice.value) if choice.value.isdigit() else choice.value
-    raise WrongAnswer(word)
-
-
-def _parsed(text: str) -> Any:
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise WrongAnswer(text) from None
-    if not isinstance(value, dict):
-        raise WrongAnswer(text)
-    return value
-
-
-def _parse_pairs(text: str) -> list[tuple[str, str]]:
-    """`男=1; 女=2`, one a line or with semicolons; or a mapping in YAML for texts that hold either."""
-    if text.startswith("{"):
-        return [(str(k), str(v)) for k, v in _parsed(text).items()]
-    found = []
-    for part in re.split(r"[;；\n]+", text):
-        if part.strip():
-            left, sign, right = part.replace("＝", "=").partition("=")
-            found.append((left.strip(), right.strip() if sign else ""))
-    return found
-
-
-def _paired(pairs: Sequence[tuple[str, str]]) -> str:
-    if any(re.search(r"[;；=＝\n{]|^\s|\s$", part) for pair in pairs for part in pair):
-        return _flow(dict(pairs))
-    return "; ".join(f"{left}={right}" if right else left for left, right in pairs)
-
-
-def _of_pairs(asked: Question, pairs: list[tuple[str, str]]) -> Any:
-    if asked.name == "enum":
-        return [{"value": value, **({"label": label} if label else {})} for value, label in pairs]
-    if any(not right for _, right in pairs):
-        raise WrongAnswer(asked.name)
-    return [{"kind": kind, "key": key} for kind, key in pairs] if asked.name == "subjects" else dict(pairs)
-
-
-def _pairs(asked: Question, value: Any) -> list[tuple[str, str]]:
-    match asked.name:
-        case "enum":
-            return [(str(v["value"]), str(v.get("label") or "")) for v in value or ()]
-        case "subjects":
-            return [(str(v["kind"]), str(v["key"])) for v in value or ()]
-        case _:
-            return [(str(k), str(v)) for k, v in (value or {}).items()]
-
-
-def _hours(level: Mapping[str, Any] | None) -> str:
-    if not level:
-        return ""
-    hours = float(level.get("value") or 0) * HOURS.get(str(level.get("unit") or "d"), 24)
-    return str(int(hours) if hours.is_integer() else hours)
-
-
-def _cycle(level: Mapping[str, Any] | None) -> str:
-    if not level:
-        return "不定期"
-    return str(custom(dict(level), "updateCycle") or cycle_of(float(_hours(level))))
-
-
-def _usual(level: Mapping[str, Any] | None) -> bool:
-    """Whether the hours are those that the cycle says by itself."""
-    return not level or float(_hours(level)) == (CYCLES.get(_cycle(level)) or 8784)
-
-
-def _of_cycle(cycle: str) -> dict[str, Any] | None:
-    if cycle not in CYCLES and not re.fullmatch(r"其他[：:].+", cycle):
-        raise WrongAnswer(cycle)
-    if cycle == "不定期":
-        return None
-    said = {"property": "updateCycle", "value": cycle.replace(":", "："), "vendor": VENDOR}
-    return {"property": "frequency", "value": int(CYCLES.get(cycle) or 8784), "unit": "h", "customProperties": [said]}
-
-
 def _rule(node: Mapping[str, Any], item: str, place: int) -> Answers:
     """One rule's answers."""
     own = node.get("implementation") if node.get("type") == "custom" else None
@@ -439,7 +279,7 @@ def _bounds(node: dict[str, Any], place: int) -> list[Fault]:
     for name in ("minimum", "maximum"):
         if name in options and node.get("logicalType") in ("integer", "number"):
             try:
-                options[name] = _number(str(options[name]))
+                options[name] = number_of(str(options[name]))
             except WrongAnswer:
                 found.append(wrong("items", place, question("items", name)))
     return found
@@ -448,10 +288,6 @@ def _bounds(node: dict[str, Any], place: int) -> list[Fault]:
 def _made(document: dict[str, Any], name: str) -> dict[str, Any]:
     found: dict[str, Any] = document.setdefault(name, [{}])[0]
     return found
-
-
-def _flow(value: Any) -> str:
-    return yaml.safe_dump(value, allow_unicode=True, sort_keys=False, default_flow_style=True, width=100_000).strip()
 
 
 def _find(node: Any, path: Sequence[str]) -> Any:
