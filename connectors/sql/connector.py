@@ -124,9 +124,9 @@ class SqlConnector(Closing):
         sql, schema = self._select(dialect, target, columns)
         parameters: tuple[Value, ...] = ()
         if cursor and last:
-            sql += f" WHERE {self._quote(cursor)} >= \0 OR {self._quote(cursor)} IS NULL"
-            sql = sql.replace("%", "%%") if dialect.mark == "%s" else sql
-            sql = sql.replace("\0", dialect.mark)
+            plain = sql, self._quote(cursor)
+            sql, by = (text.replace("%", "%%") for text in plain) if dialect.mark == "%s" else plain
+            sql = dialect.since(sql, cursor, by)
             parameters = (start(last, self.source.lag),)
         none = True
         zones = {c.name: dialect.zone(c, self.source.timezone) for c in target.columns}

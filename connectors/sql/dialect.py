@@ -37,11 +37,23 @@ class Dialect(Protocol):
     def newest(self, column: SourceColumn, quoted: str, table: str, /) -> Value | None:
         """The greatest cursor value in the snapshot, None if there is none."""
 
+    def since(self, rows: str, cursor: SourceColumn, quoted: str, /) -> str:
+        """The query of those rows whose cursor value is at or after a parameter, and of those without one."""
+
     def rows(self, sql: str, parameters: tuple[Value, ...], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """The rows of a query, streamed as batches of `schema`; a column whose values do not fit its type turns to text on the way."""
 
     def close(self) -> None:
         """End the session, in the middle of a stream too."""
+
+
+def since(rows: str, quoted: str, mark: str) -> str:
+    """What every database understands: see `Dialect.since`.
+
+    >>> since("SELECT a FROM t", '"at"', "?")
+    'SELECT a FROM t WHERE "at" >= ? OR "at" IS NULL'
+    """
+    return f"{rows} WHERE {quoted} >= {mark} OR {quoted} IS NULL"
 
 
 def typed(plain: pa.Schema, dialect: Dialect, columns: Sequence[SourceColumn], wanted: Sequence[Column]) -> pa.Schema:

@@ -19,7 +19,7 @@ from connectors.bounds import Horizon, Value
 from connectors.interface import SourceColumn
 from connectors.sql import packets
 from connectors.sql.conversion import converted
-from connectors.sql.dialect import number, numeric
+from connectors.sql.dialect import number, numeric, since
 
 MARGIN = 2
 _SAYS_FIRST = (
@@ -107,6 +107,10 @@ class MariaDb:
         """The greatest value."""
         value: str | None = self._one(f"SELECT max({quoted}) FROM {table}")[0]
         return number(value) if value is not None and numeric(column) else value
+
+    def since(self, rows: str, _cursor: SourceColumn, quoted: str, /) -> str:
+        """One condition."""
+        return since(rows, quoted, self.mark)
 
     def rows(self, sql: str, parameters: tuple[Value, ...], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """The rows; parameters are escaped by the driver."""

@@ -13,7 +13,7 @@ import pyarrow as pa
 from connectors.bounds import Horizon, Value
 from connectors.interface import SourceColumn
 from connectors.sql.copying import copied
-from connectors.sql.dialect import number, numeric
+from connectors.sql.dialect import number, numeric, since
 from schemas.errors import SourceDamaged
 
 _TYPES: dict[str, pa.DataType] = {
@@ -90,6 +90,16 @@ class Postgres:
     def type(self, column: SourceColumn, /) -> pa.DataType:
         """The Arrow type that holds every usual value of the column exactly; text where there is none."""
         return _arrow(column.type)
+
+    def since(self, rows: str, cursor: SourceColumn, quoted: str, /) -> str:
+        """Two queries where a value is promised, of which the server leaves out the second: a range alone is a walk along the index.
+
+        With OR it becomes a bitmap, which outgrows the server's memory if the rows lie scattered, and whole pages are looked through.
+        Where no value is promised, or the table is a view, two queries might be two scans.
+        """
+        if cursor.nullable:
+            return since(rows, quoted, self.mark)
+        return f"{rows} WHERE {quoted} >= {self.mark} UNION ALL {rows} WHERE {quoted} IS NULL"
 
     def rows(self, sql: str, parameters: tuple[Value, ...], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """The rows by COPY; see `connectors.sql.copying`."""

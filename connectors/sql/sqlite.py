@@ -9,6 +9,7 @@ import pyarrow as pa
 from connectors.batches import text_batches
 from connectors.bounds import Horizon, Value
 from connectors.interface import SourceColumn
+from connectors.sql.dialect import since
 from schemas.errors import SourceDamaged
 
 
@@ -51,6 +52,10 @@ class Sqlite:
         """The greatest value by SQLite's own order; a number stays a number."""
         value = self.connection.execute(f"SELECT max({quoted}) FROM {table}").fetchone()[0]
         return value if isinstance(value, int) else _text(value)
+
+    def since(self, rows: str, _cursor: SourceColumn, quoted: str, /) -> str:
+        """One condition."""
+        return since(rows, quoted, self.mark)
 
     def rows(self, sql: str, parameters: tuple[Value, ...], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """The rows, fetched as they are batched."""

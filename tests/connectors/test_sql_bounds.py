@@ -153,6 +153,24 @@ def test_rows_without_a_cursor_value_come_every_time(postgres_stage: PostgresSta
     assert set(postgres_stage.deliver(WANTED, first.watermark, **INCREMENTAL).values("id")) == {"null", "new"}
 
 
+def test_a_promise_of_values_made_after_rows_without_one_loses_none(postgres_stage: PostgresStage) -> None:
+    """PostgreSQL 18 shows such a column as NOT NULL."""
+    postgres_stage.execute(TABLES["timestamptz"])
+    postgres_stage.execute("INSERT INTO records VALUES ('null', NULL), ('old', '2020-01-01'), ('new', '2021-01-01')")
+    postgres_stage.execute("ALTER TABLE records ADD CONSTRAINT there NOT NULL updated_at NOT VALID")
+    first = postgres_stage.deliver(WANTED, **INCREMENTAL)
+    assert set(postgres_stage.deliver(WANTED, first.watermark, **INCREMENTAL).values("id")) == {"null", "new"}
+
+
+def test_a_cursor_that_always_has_a_value_is_read_from_its_bound_on(postgres_stage: PostgresStage) -> None:
+    postgres_stage.execute('CREATE TABLE records (id text, "% at" timestamptz NOT NULL)')
+    postgres_stage.execute("INSERT INTO records VALUES ('old', '2020-01-01'), ('new', '2021-01-01')")
+    wanted = columns("id", "% at")
+    first = postgres_stage.deliver(wanted, **INCREMENTAL)
+    postgres_stage.execute("INSERT INTO records VALUES ('later', '2021-01-02')")
+    assert set(postgres_stage.deliver(wanted, first.watermark, **INCREMENTAL).values("id")) == {"new", "later"}
+
+
 def test_an_integer_cursor_compares_as_a_number_and_zero_is_a_bound(tmp_path, postgres_stage: PostgresStage) -> None:
     for stage in (SqliteStage(tmp_path), postgres_stage):
         stage.execute("CREATE TABLE records (id text, updated_at bigint)")
