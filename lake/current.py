@@ -185,7 +185,7 @@ def _settled(lake: Path, contract: Contract, files: tuple[DataFile, ...], upto: 
     """A relation with one row per key, and its load: the base, or else the first load, which has no key twice; empty if there is none."""
     found = base.newest(lake, contract, upto)
     if found is not None:
-        return _parquet((found.path,)), found.load
+        return f"{_parquet((found.path,))} AS base", found.load
     if files and files[0].first_load == files[0].last_load:
         return f"(SELECT * FROM ({_rows(contract, files[:1])}) WHERE _op = 'upsert')", files[0].last_load
     return "", 0

@@ -45,7 +45,8 @@ class Desk:
         delivered = Delivered(*prepared, complete, consistent, unkeyable, (landing << 32) + len(rows) + len(bad))
         with duckdb.connect() as con:
             found = changes.find(con, self.lake, self.contract, delivered, load=n, run=run,
-                                 absent_before=head.absent if head else "", accept_deletions=accept)  # fmt: skip
+                                 absent_before=head.absent if head else "", accept_deletions=accept,
+                                 rows_before=head.rows if head else 0)  # fmt: skip
         return self.commit(history, found, n, run, landing)
 
     def commit(self, history: History, found: Changes, n: int, run: str, landing: int) -> Load:

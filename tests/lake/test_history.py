@@ -189,6 +189,17 @@ def test_a_base_changes_what_is_read_not_what_is_seen(desk: Desk) -> None:
     assert desk.now(1)["0"] == "x"
 
 
+def test_the_keys_of_a_partial_delivery_are_looked_up_in_a_base_and_what_came_since(desk: Desk) -> None:
+    desk.deliver(many(0))
+    desk.deliver([("5", "y")], landing=2, complete=False)
+    assert upkeep.refresh_base(desk.lake, desk.contract) == 2
+    found = desk.deliver([("5", "y"), ("7", "z")], landing=3, complete=False)
+    assert (found.counts["updated"], found.counts["unchanged"]) == (1, 1)
+    found = desk.deliver([("7", "z"), ("8", "w"), ("new", "n")], landing=4, complete=False)
+    assert (found.counts["new"], found.counts["updated"], found.counts["unchanged"]) == (1, 1, 1)
+    assert desk.now() == {**{str(i): "x" for i in range(100)}, "5": "y", "7": "z", "8": "w", "new": "n"}
+
+
 def test_a_new_column_is_added_and_is_empty_in_old_rows(desk: Desk) -> None:
     desk.deliver([("1", "甲")])
     wider = dataclasses.replace(desk, contract=contract(Column("手机", "手机", "手机")))
