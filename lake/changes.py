@@ -22,6 +22,9 @@ from lake.session import PARQUET
 from schemas.contract import Contract
 from schemas.errors import DeliveryHeld
 
+_WRITTEN = f"{PARQUET}, DICTIONARY_SIZE_LIMIT 2000, ROW_GROUP_SIZE 61440"
+"""Row groups small enough that each core writes some of a small change; dictionaries only where they are small."""
+
 
 @dataclass(frozen=True)
 class Delivered:
@@ -169,7 +172,8 @@ def append(
     if not total:
         return Changes(None, rows, "", absent, counts)
     file = _new_file(lake, contract, load, run)
-    con.execute(f"COPY ({select}) TO {literal(str(file))} ({PARQUET})")
+    con.execute("SET preserve_insertion_order = false")
+    con.execute(f"COPY ({select}) TO {literal(str(file))} ({_WRITTEN})")
     return Changes(file, rows, content_hash(con, contract, (file,)), absent, counts)
 
 

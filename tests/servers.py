@@ -94,7 +94,7 @@ def database(url: str, name: str) -> Iterator[str]:
 
 
 @contextmanager
-def postgres(*, durable: bool = False) -> Iterator[str]:
+def postgres(*, durable: bool = False, buffers_mb: int = 128) -> Iterator[str]:
     """A PostgreSQL server with password sign-in over TCP; the superuser's URL. Only a `durable` one waits for the disk."""
     with _folder("cityhub-pg-") as folder:
         with _runtime_folder(folder / "runtime"):
@@ -106,7 +106,10 @@ def postgres(*, durable: bool = False) -> Iterator[str]:
         server.ensure_pgdata_inited()
         run = {"bin_path": server.bin_path, "user": server.system_user}
         (folder / "data" / "pg_hba.conf").write_text("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
-        settings = f"-h 127.0.0.1 -p {port} -k {folder / 'data'} -c fsync={'on' if durable else 'off'} -c max_prepared_transactions=4"
+        settings = (
+            f"-h 127.0.0.1 -p {port} -k {folder / 'data'} -c fsync={'on' if durable else 'off'} -c max_prepared_transactions=4 "
+            f"-c shared_buffers={buffers_mb}MB"
+        )
         pgexec(
             "pg_ctl", ("-w", "-D", str(folder / "data"), "-l", str(folder / "data/log"), "-o", settings, "start"), **run
         )
