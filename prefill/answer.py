@@ -85,7 +85,7 @@ def prefill(
     )  # fmt: skip
 
 
-@dataclass
+@dataclass(slots=True)
 class _Answering:
     form: Form
     file: SubjectFile | None
@@ -257,11 +257,10 @@ class _Answering:
 
     def doubt(self, dataset: str) -> Reason | None:
         """Why the dataset's records may not be the newest; None where they are fresh."""
-        try:
-            return self.doubts[dataset]
-        except KeyError:
-            source, zone = self.world.datasets.get(dataset), _zone(self.world.timezone)
-            return self.doubts.setdefault(dataset, doubt(dataset, source, self.world.now, zone))
+        if dataset not in self.doubts:
+            world = self.world
+            self.doubts[dataset] = doubt(dataset, world.datasets.get(dataset), world.now, world.timezone)
+        return self.doubts[dataset]
 
     def drafted(self, of: FormField, value: Sealed | None) -> Draft | None:
         """What became of the draft's value: `current`, `renewed` (take the hub's), `kept` (it is the applicant's own), `tampered`."""
@@ -290,33 +289,29 @@ class _Answering:
             else tuple(dict.fromkeys(d for f in wanted for d in f.suppliers))
         )
         known = [(d, s) for d in datasets if (s := self.world.datasets.get(d))]
-        states = [
-            (d, s.status, s.load, s.as_of_text, s.reason, s.available_text, s.late(self.world.now)) for d, s in known
-        ]
-        values = [
-            (f.name, f.state, f.value, f.valid_until, f.dataset, f.load, f.disputed_by, f.rows, f.left_out)
-            for f in fields
-        ]
+        states = [(d, s.load, s.as_of_text, s.available_text, self.doubt(d)) for d, s in known]
+        values = [(f.state, f.value, f.valid_until, f.dataset, f.load) for f in fields]
+        more = [(f.name, f.disputed_by, f.rows, f.left_out) for f in fields if f.disputed_by or f.rows]
         draft = {name: list(one) for name, one in self.asked.draft.items()}
-        parts = (values, sorted(draft.items()), self.today, states)
+        parts = ([f.name for f in wanted], values, more, sorted(draft.items()), self.today, states)
         return f'W/"{self.sealer.tag(msgspec.json.encode(parts))}"'
 
 
-def doubt(dataset: str, source: SourceState | None, now: datetime, zone: ZoneInfo) -> Reason | None:
+def doubt(dataset: str, source: SourceState | None, now: datetime, timezone: str) -> Reason | None:
     """Why a dataset's records may not be the newest at this moment, by its contract's service level; None where they are fresh."""
     if source is None or source.status == "never":
         title, title_en = (source.title, source.title_en) if source else (dataset, dataset)
         return Reason(f"“{title}”尚未接入数据", f"{title_en} has never been loaded")
+    if source.status == "ok" and not source.late(now):
+        return None
     why = f" ({source.reason})" if source.reason else ""
     if source.status == "held":
         zh, en = "新数据未通过检查", "a newer delivery is held back"
     elif source.status == "failed":
         zh, en = "最近一次更新失败", "the last update failed"
-    elif source.late(now):
-        zh, en, why = "超过更新时限", "it is late", ""
     else:
-        return None
-    since = f"{source.as_of.astimezone(zone):%Y-%m-%d %H:%M}" if source.as_of else "—"
+        zh, en, why = "超过更新时限", "it is late", ""
+    since = f"{source.as_of.astimezone(_zone(timezone)):%Y-%m-%d %H:%M}" if source.as_of else "—"
     return Reason(f"“{source.title}”{zh}{why}，数据截至{since}", f"{source.title_en}: {en}{why}, as of {since}")
 
 

@@ -47,7 +47,14 @@ class SourceState:
 
     def late(self, now: datetime) -> bool:
         """Whether the records are older than the contract's service level allows."""
-        return self.as_of is None or (self.latency is not None and now - self.as_of > self.latency)
+        return now > self._due
+
+    @cached_property
+    def _due(self) -> datetime:
+        """The moment after which they are."""
+        if self.as_of is None:
+            return datetime.min.replace(tzinfo=UTC)
+        return datetime.max.replace(tzinfo=UTC) if self.latency is None else self.as_of + self.latency
 
 
 def read(
