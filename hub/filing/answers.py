@@ -109,7 +109,7 @@ class Watched:
         except Exception:  # noqa: BLE001 - whatever keeps the ledger from answering, the last states serve on until they are too old
             _LOG.exception("the state of the sources could not be read; the last one goes on to serve")
         finally:
-            del self._reading[kind]
+            self._reading.pop(kind, None)  # two that were woken at once end it twice
 
     def _refresh(self, kind: str) -> States:
         began, found = self.monotonic(), (self.read(kind), dict[Any, Any]())
