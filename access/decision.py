@@ -33,6 +33,10 @@ _REFUSALS = {
     ),
     "two-bases": ("a consent and a case number at once", "send the one that the request rests on"),
 }
+_NO_EVIDENCE = (
+    "no grant for this, for this purpose, without a case number or consent",
+    "send the `case` or `consent` that your grant rests on; see what you have: GET /v1/grants",
+)
 
 
 class Ask(Quick, frozen=True):
@@ -90,6 +94,8 @@ class Decision(Quick, frozen=True):
     def refusal(self) -> Forbidden:
         """The refusal as an answer: it depends on what the caller sent and was granted, on nothing else."""
         what, todo = _REFUSALS[self.reason]
+        if self.reason == "no-grant" and self.basis == "open":
+            what, todo = _NO_EVIDENCE
         return Forbidden(f"{what}: {self.detail}" if self.detail else what, todo=todo, reason=self.reason)
 
 

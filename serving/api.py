@@ -25,7 +25,10 @@ def forms(request: Request) -> list[dict[str, Any]]:
                     "label": {"zh": f.label, "en": f.label_en},
                     "element": f.element,
                     "typed": f.typed,
+                    "required": f.required,
                     "entry": "locked" if f.locked else "editable",
+                    "input": f.input,
+                    "options": [{"value": o.value, "label": {"zh": o.label, "en": o.label_en}} for o in f.options],
                     "items": [{"name": c.name, "label": {"zh": c.label, "en": c.label_en}} for c in f.items],
                 }
                 for f in form.fields

@@ -78,6 +78,7 @@ class _Reader:
         self.contracts = contracts
         self.problems: list[Problem] = []
         self.picks: dict[tuple[str, str, str | None, str | None], Pick] = {}
+        self.missing: set[str] = set()
 
     def wrong(self, path: str, wrong: str, example: str) -> None:
         self.problems.append(Problem(path, wrong, example))
@@ -222,6 +223,8 @@ class _Reader:
     def references(self, kind: Kind) -> None:
         for wanted in (x for x in kind.lists if x.since_latest):
             other = kind.list_of(wanted.since_latest or "")
+            if self.missing & {wanted.dataset, other.dataset if other else ""}:
+                continue
             if other is None or other.since_latest or self.order_type(other) != self.order_type(wanted):
                 lists = ", ".join(x.name for x in kind.lists if x.name != wanted.name) or "another list"
                 self.wrong(
@@ -240,7 +243,7 @@ class _Reader:
                 f"{node['list']!r} is no list of this kind",
                 ", ".join(x.name for x in kind.lists) or "lists: …",
             )
-        else:
+        elif found.dataset not in self.missing:
             for name in (node["until"], *where, *per):
                 if name not in found.columns:
                     self.wrong(
@@ -253,9 +256,11 @@ class _Reader:
 
     def contract(self, path: str, dataset: str) -> Contract | None:
         found = self.contracts.get(dataset)
-        if found is None:
-            known = ", ".join(sorted(self.contracts)) or "apply its contract first: hub contract apply FILE"
-            self.wrong(path, f"dataset {dataset!r} has no applied contract", f"one of {known}")
+        if found is None and dataset not in self.missing:
+            self.missing.add(dataset)
+            known = ", ".join(sorted(self.contracts))
+            right = f"one of {known}" if known else "apply its contract first: hub contract apply FILE"
+            self.wrong(path, f"dataset {dataset!r} has no applied contract", right)
         return found
 
     def column(self, path: str, contract: Contract | None, name: str, *, dated: bool = False) -> Column | None:

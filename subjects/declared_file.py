@@ -21,7 +21,10 @@ def files(folder: Path, what: str) -> list[Path]:
         SourceMissing: there is no such folder.
     """
     if not folder.is_dir():
-        raise SourceMissing(f"there is no folder {folder}", todo=f"put the {what} files there or name their folder")
+        raise SourceMissing(
+            f"there is no folder {folder}",
+            todo=f"put the {what} files there, or name the folder that has them in {folder.name}/: HUB_DECLARATIONS",
+        )
     return sorted(p for p in folder.iterdir() if p.suffix in {".yaml", ".yml"})
 
 

@@ -137,3 +137,6 @@ def test_a_refusal_tells_what_the_caller_can_do_and_nothing_of_a_subject(reason:
     assert (refusal.status, refusal.facts["reason"]) == (403, reason)
     assert refusal.todo
     assert "pair" not in str(refusal.problem())
+    assert ("`case` or `consent`" in (refusal.todo or "")) == (reason == "no-grant"), (
+        "nothing came that it could rest on"
+    )

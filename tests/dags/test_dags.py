@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from city_bench import ORDER, ROOT, City
 
+from hub.filing import subject_files
 from hub.pulling import judging
 from ledger import loads, references, runs
 
@@ -152,7 +153,12 @@ def test_a_failing_source_fails_the_run_with_its_reason_and_no_personal_data(
 def test_subjects_and_catalog_follow(dags: dict[str, Any], airflow_city: City) -> None:
     if "residents" not in loads.latest(airflow_city.hub.ledger):
         airflow_city.pull("residents")
-    assert run(dags["subjects"]).state == "success"
+    done = run(dags["subjects"])
+    assert done.state == "success"
+    mapped = {name: {t.map_index for t in done.get_task_instances() if t.task_id == name} for name in ("build", "load")}
+    buckets = airflow_city.hub.settings.subject_buckets
+    assert buckets > 1
+    assert mapped == {name: {*range(len(subject_files.kinds(airflow_city.hub)) * buckets)} for name in mapped}
     with airflow_city.hub.subjects.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM subject_files").scalar_one() > 250
     assert run(dags["catalog"]).state == "success"

@@ -16,7 +16,7 @@ from warm_hub import WarmHub
 ROOT = Path(__file__).parents[2]
 GUIDES = ROOT / "docs" / "guides"
 ORDER = ("data-engineer", "department", "portal-developer", "push", "data-office", "versions")
-PORT = "18479"
+PORTS = ("18479", "18478")
 pytestmark = pytest.mark.timeout(660)
 
 
@@ -42,7 +42,10 @@ def script() -> str:
     for guide in ORDER:
         for number, block in enumerate(commands(guide), 1):
             lines += [f"echo; echo '=== {guide} {number}'", block]
-    return "\n".join(lines).replace(". .venv/bin/activate", ":").replace(PORT, free_port())
+    text = "\n".join(lines).replace(". .venv/bin/activate", ":")
+    for port in PORTS:
+        text = text.replace(port, free_port())
+    return text
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +122,12 @@ def test_the_portal_gets_a_form_with_origins_and_no_answer_for_another_purpose(s
     assert "forbidden" in block(shown, "curiosity")
     for guide in ("portal-developer", "push"):
         assert re.search(r"^faults\s*$", block(shown, "hub audit verify", (guide,)), re.MULTILINE)
+
+
+def test_the_sandbox_shows_every_state_without_any_data(shown: dict[str, str]) -> None:
+    told = block(shown, "HUB_PERSONAS=only")
+    states = {line.partition(" ")[2] for line in told.splitlines() if re.fullmatch(r"\w+ \w+", line)}
+    assert states >= {"fresh", "stale", "conflicting", "unavailable", "withheld", "not_held"}
 
 
 def test_the_sender_gets_the_same_receipt_again_and_is_told_of_the_bad_record(shown: dict[str, str]) -> None:

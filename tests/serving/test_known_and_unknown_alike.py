@@ -1,10 +1,12 @@
 """Who has no grant, or a grant without the consent it needs, cannot tell from status, size or time whether an identifier is known."""
 
 import random
+from dataclasses import replace
 from time import perf_counter
+from typing import Any
 
 import pytest
-from serving_city import ID, PURPOSE, City
+from serving_city import ID, PURPOSE, City, Http
 
 from ledger import grants
 from ledger.grants import Grant
@@ -24,6 +26,26 @@ def clients(city: City, who: str) -> tuple[str, str]:
     return city.token(
         "portal" if who == "another purpose" else "ungranted"
     ), "curiosity" if who == "another purpose" else PURPOSE
+
+
+@pytest.mark.parametrize("who", ["no grant", "another purpose", "no consent"])
+def test_for_whoever_is_refused_nobody_is_looked_up_so_there_is_nothing_to_tell_by_time(city: City, who: str) -> None:
+    token, purpose = clients(city, who)
+
+    def looked(*_asked: str) -> Any:
+        raise AssertionError("somebody was looked up")
+
+    prefill = replace(city.services.prefill, subject=looked, find=looked, world=looked, handle=looked)
+    http = Http(city.with_services(prefill=prefill))
+    wish = {"form": FORM, "purpose": purpose, "consent": "no.statement.signed" if who == "no consent" else ""}
+    batch = {"forms": [{"form": FORM}, {"form": "person"}], "purpose": purpose}
+    for subject in (ID, UNKNOWN):
+        for asked in (wish, batch):
+            answer = http.post(
+                "/v1/prefill", json={**asked, "subject": subject}, headers={"Authorization": f"Bearer {token}"}
+            )
+            assert answer.status_code == (403 if asked is wish else 200)
+            assert "forbidden" in answer.text
 
 
 @pytest.mark.parametrize("who", ["no grant", "another purpose", "no consent"])

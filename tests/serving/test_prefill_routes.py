@@ -1,7 +1,10 @@
 """What portals rely on at the two prefill routes beside values: seals that come back, tags, drafts, batches, fields without a form, limits."""
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,6 +60,28 @@ def test_every_outcome_of_a_submitted_form_is_told_and_nothing_is_kept_for_it(ci
         False,
     )
     assert len(results(city)) == before
+
+
+def kept(city: City, tmp_path: Path) -> tuple[list[str], dict[str, bytes]]:
+    """All that the hub keeps: every row of its databases, and every other file."""
+    rows = []
+    for db in (city.ledger, city.audit):
+        with closing(sqlite3.connect(db.engine.url.database or "")) as plain:
+            rows += [*plain.iterdump()]
+    files = {str(f): f.read_bytes() for f in tmp_path.rglob("*") if f.is_file() and ".db" not in f.name}
+    return rows, files
+
+
+def test_a_comparison_leaves_nothing_behind_in_databases_files_or_logs(
+    city: City, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fields = submitted(answered(city), mobile="13900000000")
+    before = kept(city, tmp_path)
+    with caplog.at_level("DEBUG"):
+        assert verdicts(city, fields)["intact"]
+        assert city.post("/v1/prefill/verify", {"form": FORM, "subject": ID}).status_code == 422
+    assert kept(city, tmp_path) == before
+    assert [word for word in (ID, "林小满", "13900000000") if word in caplog.text] == []
 
 
 def test_seals_of_another_subject_client_or_version_do_not_fit(city: City) -> None:

@@ -12,6 +12,7 @@ import duckdb
 from ledger.loads import Load
 from schemas.contract import Column, Contract, Source, SubjectLink
 from subjects.histories import Histories
+from subjects.kinds import Conflict
 
 DAY0 = datetime(2026, 3, 1, tzinfo=UTC)
 ANN, BOB, EVE = "990101199001010019", "990101199001010035", "990101199001010078"
@@ -198,8 +199,13 @@ def _table(con: duckdb.DuckDBPyConnection, contract: Contract, name: str, rows: 
         con.execute(f'INSERT INTO "{name}" VALUES ({places})', [row[n] for n, _ in columns])
 
 
-def reference(city: City, person: str, aliases: Mapping[str, str] = _NONE) -> dict[str, Any] | None:
-    """The person's file by the letter of PERSON above, one loop after another; `aliases` says which identifiers gave way to which."""
+def reference(
+    city: City, person: str, aliases: Mapping[str, str] = _NONE, conflict: Conflict = "authority"
+) -> dict[str, Any] | None:
+    """The person's file by the letter of PERSON above, one loop after another; `aliases` says which identifiers gave way to which.
+
+    `conflict` is the policy of the name.
+    """
     live = {dataset: city.current(dataset) for dataset in CONTRACTS}
 
     def mine(dataset: str, by: str) -> list[dict[str, Any]]:
@@ -225,8 +231,10 @@ def reference(city: City, person: str, aliases: Mapping[str, str] = _NONE) -> di
         "marriages#2": ("marriages", wife), "permits#2": ("permits", paid),
     }  # fmt: skip
 
-    def survive(candidates: list[tuple[str, str, str | None]]) -> dict[str, Any] | None:
-        found = []
+    disputed: dict[str, Any] = {}
+
+    def survive(candidates: list[tuple[str, str, str | None]], policy: Conflict = "authority") -> dict[str, Any] | None:
+        found: list[dict[str, Any]] = []
         for source, name, until in candidates:
             row = picks[source][1]
             if row is not None and row[name] is not None:
@@ -234,8 +242,14 @@ def reference(city: City, person: str, aliases: Mapping[str, str] = _NONE) -> di
                 found.append({"value": _plain(row[name]), "source": source, "column": name, "valid_until": valid})
         if not found:
             return None
-        others = [c for c in found if c["value"] != found[0]["value"]]
-        return {**found[0], "conflict": bool(others), "others": others}
+        stands = found[0]
+        if policy == "newest":  # of sources read on one day the first that is declared
+            stands = max(found, key=lambda c: (picks[c["source"]][1] or {})["_load"])
+        others = [c for c in found if c["value"] != stands["value"]]
+        if policy == "none" and others:
+            disputed["name"] = found
+            return None
+        return {**stands, "conflict": bool(others), "others": others}
 
     def entry(dataset: str, row: dict[str, Any], names: dict[str, str], until: str | None) -> dict[str, Any]:
         return {
@@ -271,12 +285,13 @@ def reference(city: City, person: str, aliases: Mapping[str, str] = _NONE) -> di
         **({"former": formers} if formers else {}),
         "fields": {
             "name": survive(
-                [("residents", "name", None), ("permits", "name", None), ("marriages", "husband_name", None), ("marriages#2", "wife_name", None)]
+                [("residents", "name", None), ("permits", "name", None), ("marriages", "husband_name", None), ("marriages#2", "wife_name", None)],
+                conflict,
             ),
             "birth_date": survive([("residents", "birth_date", None)]),
             "base_amount": survive([("permits#2", "fee", "valid_to")]),
         },
-        "disputed": {},
+        "disputed": disputed,
         "lists": {
             "permits": [entry("permits", r, {n: n for n in ("permit_no", "kind", "valid_to")}, "valid_to") for r in permits],
             "marriages": [

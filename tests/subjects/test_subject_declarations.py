@@ -66,6 +66,17 @@ def test_all_faults_of_all_files_come_at_once(tmp_path: Path) -> None:
     assert len(faults(tmp_path / "b", twice, ENTERPRISE.replace("accounts, columns", "meters, columns"))) == 3
 
 
+def test_a_dataset_without_a_contract_is_named_once_and_nothing_that_only_follows_from_it(tmp_path: Path) -> None:
+    some = {name: one for name, one in CONTRACTS.items() if name != "permits"}
+    for known, missing in ((some, {"permits"}), ({}, {*CONTRACTS})):
+        with pytest.raises(ContractInvalid) as caught:
+            declaring.load(declare(tmp_path, PERSON), known)
+        problems = caught.value.problems
+        assert len(problems) == len(missing)
+        assert {p.wrong for p in problems} == {f"dataset {name!r} has no applied contract" for name in missing}
+        assert all(("one of" in p.example) == bool(known) for p in problems)
+
+
 def test_a_kind_stands_in_one_file_and_holds_something(tmp_path: Path) -> None:
     assert faults(tmp_path / "a", ENTERPRISE, ENTERPRISE) == ("kind: 'enterprise' is declared in another file as well",)
     assert faults(tmp_path / "b", ENTERPRISE.partition("lists:")[0]) == ("-: the kind has neither fields nor lists",)

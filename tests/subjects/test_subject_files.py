@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +13,7 @@ from town import Town, town_of
 
 from schemas.errors import Superseded
 from subjects import build, load, reading
-from subjects.kinds import Kind
+from subjects.kinds import Conflict, Kind
 from subjects.work import Built, Room, Work
 
 NAMES = ["张三", "李四", "张 三", None]
@@ -71,11 +71,14 @@ def publish(city: City, day: tuple[str, list[dict[str, Any]], list[int], bool]) 
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(history=days(), later=days(), buckets=st.integers(1, 2), piece=st.sampled_from([1, 1000]))
+@given(
+    history=days(), later=days(), buckets=st.integers(1, 2), piece=st.sampled_from([1, 1000]),
+    conflict=st.sampled_from(get_args(Conflict)),
+)  # fmt: skip
 def test_a_file_equals_the_naive_reference_and_touched_rebuilds_equal_full_ones(
-    kinds: dict[str, Kind], history: Any, later: Any, buckets: int, piece: int
+    kinds: dict[str, Kind], history: Any, later: Any, buckets: int, piece: int, conflict: Conflict
 ) -> None:
-    city = City()
+    city, kinds = City(), with_policy(kinds, conflict)
     with pytest.MonkeyPatch.context() as patch, town_of(city, kinds) as town, town_of(city, kinds) as other:
         patch.setattr(reading, "_PIECE", piece)
         for days in (history, later):
@@ -83,7 +86,7 @@ def test_a_file_equals_the_naive_reference_and_touched_rebuilds_equal_full_ones(
                 publish(city, day)
             town.run(buckets)
         other.run()
-        assert [town.body(p) for p in PEOPLE] == [reference(city, p) for p in PEOPLE]
+        assert [town.body(p) for p in PEOPLE] == [reference(city, p, conflict=conflict) for p in PEOPLE]
         assert town.plaintext(PEOPLE) == other.plaintext(PEOPLE)
         for kind in kinds:
             assert town.store.count(kind) == other.store.count(kind)
@@ -139,10 +142,14 @@ def test_validity_and_filters_come_with_the_picked_row(two: Town) -> None:
     assert [i.values["permit_no"] for i in two.file(ANN).items("permits")] == ["P2", "P1"]
 
 
-def policy(town: Town, conflict: Any) -> None:
-    person = town.kinds["person"]
+def with_policy(kinds: dict[str, Kind], conflict: Conflict) -> dict[str, Kind]:
+    person = kinds["person"]
     fields = tuple(replace(f, conflict=conflict) if f.name == "name" else f for f in person.fields)
-    town.kinds = {**town.kinds, "person": replace(person, fields=fields)}
+    return {**kinds, "person": replace(person, fields=fields)}
+
+
+def policy(town: Town, conflict: Conflict) -> None:
+    town.kinds = with_policy(town.kinds, conflict)
 
 
 def test_where_the_newest_goes_first_the_source_that_was_read_last_wins(two: Town) -> None:

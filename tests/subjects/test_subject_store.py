@@ -1,7 +1,9 @@
 """The store finds files by keyed places alone, refuses overtaken builds and foreign keys, tells a thief nothing, on SQLite and PostgreSQL alike."""
 
+import hmac
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -9,6 +11,8 @@ from typing import Any
 
 import pytest
 import servers
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger import subject_rotation
 from ledger.database import Database, subject_tables
@@ -222,6 +226,35 @@ def test_a_process_that_missed_a_rotation_takes_the_new_keys_by_itself(db: Datab
         reader.get("person", ANN)
     ring[0] = NEW_KEYS
     assert "甲" in text(reader.get("person", ANN))
+
+
+def test_each_class_is_encrypted_under_a_256_bit_key_of_its_own_and_never_twice_alike(
+    store: SubjectStore, db: Database
+) -> None:
+    keys = store.keys.current
+    place = keys.lookup("person", ANN)
+    bodies = []
+    for build in (1, 2):
+        begin(store, build)
+        put(store, build, packed(keys, ANN, "甲"))
+        with db.read() as connection:
+            [(body,)] = connection.exec_driver_sql("SELECT body FROM subject_files").all()
+        bodies.append(bytes(body))
+    assert len({*bodies}) == 2, "one text is never one ciphertext"
+    found, at = {}, 1
+    for name in LAYOUT["classes"]:
+        end = at + 16 + int.from_bytes(bodies[0][at : at + 4], "big")
+        found[name] = (bodies[0][at + 4 : at + 16], bodies[0][at + 16 : end])
+        at = end
+    assert at == len(bodies[0])
+    for name, (nonce, secret) in found.items():
+        opens = {}
+        for other in ("L2", "L3", "L4"):
+            key = hmac.digest(OLD_KEYS.current.secret, f"subject store\0class {other}".encode(), "sha256")
+            assert len(key) == 32
+            with suppress(InvalidTag):
+                opens[other] = AESGCM(key).decrypt(nonce, secret, place + name.encode())
+        assert opens.keys() == {name}
 
 
 def test_a_copied_store_tells_nothing_of_who_is_in_it(tmp_path: Path) -> None:
