@@ -9,7 +9,7 @@ from connector_stages import SERVERS, ServerStage, SqliteStage, columns
 from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.pace import paced
-from schemas.errors import SourceDenied
+from schemas.errors import HubError, SourceDenied, SourceMissing
 
 
 class Time:
@@ -89,3 +89,31 @@ def test_every_session_ends_idle_transactions_and_writes_nothing(server: ServerS
     if postgres:  # the session that reads is another than the one that introspects
         server.execute(f"CREATE VIEW records AS {ask.replace(',', ' AS a,')} AS b")
         assert server.deliver(columns("a")).records[0]["a"] == "10min"
+
+
+def test_not_even_a_view_can_write_in_the_session_that_reads(server: ServerStage) -> None:
+    """Whatever a department's view calls, the transaction that it is read in writes nothing."""
+    server.execute("CREATE TABLE visits (n integer)")
+    body = "RETURNS integer"
+    if type(server).__name__ == "PostgresStage":
+        body += " LANGUAGE sql AS 'INSERT INTO visits VALUES (1) RETURNING 1'"
+    else:
+        body += " MODIFIES SQL DATA BEGIN INSERT INTO visits VALUES (1); RETURN 1; END"
+    server.execute(f"CREATE FUNCTION visited() {body}")
+    server.execute("CREATE VIEW records AS SELECT visited() AS id")
+    with pytest.raises(HubError):
+        server.deliver(columns("id"))
+    assert server.execute_scalar("SELECT count(*) FROM visits") == 0
+
+
+def test_a_name_that_is_sql_is_a_name_that_is_not_there(server: ServerStage) -> None:
+    server.write(["id"], [["1"]])
+    for name in ("records; DROP TABLE records", "records WHERE 1=1", "(SELECT 1 AS id) AS x", '"records"', "records--"):
+        with pytest.raises(SourceMissing, match="has no table"):
+            server.deliver(columns("id"), table=name)
+    for name in ("id, version()", "1", "id) FROM records; --"):
+        with pytest.raises(SourceMissing, match="has no column"):
+            server.deliver(columns("id", name))
+        with pytest.raises(SourceMissing, match="cursor"):
+            server.deliver(columns("id"), sync="incremental", cursor=name)
+    assert server.deliver(columns("id")).texts("id") == ["1"]

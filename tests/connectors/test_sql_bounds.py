@@ -1,14 +1,16 @@
 """Up to where an incremental read of a server went: what is committed late is read later, not lost."""
 
 import json
+import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import servers
 from connector_stages import MariaDbStage, PostgresStage, ServerStage, SqliteStage, columns
 from sqlalchemy import Connection, NullPool, create_engine, make_url
+from sqlalchemy.exc import DBAPIError
 
 from connectors.sql.mariadb import MariaDb
 from connectors.sql.postgres import Postgres
@@ -94,6 +96,45 @@ def test_the_horizon_of_mariadb_is_the_oldest_transactions_start(mariadb_stage: 
         began = datetime.now(UTC)
         session.connection.cursor().execute("SET timestamp = unix_timestamp() + 100")  # this session's now() only
         assert session.horizon().moment < began
+
+
+def test_the_horizon_of_mariadb_is_no_later_than_a_statement_that_has_no_transaction_yet(
+    mariadb_stage: MariaDbStage,
+) -> None:
+    """It may wait for a lock: its rows are stamped when it began, and InnoDB knows of it only when it goes on."""
+    url = make_url(mariadb_stage.url)
+    arguments = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
+    with closing(MariaDb(**arguments, database=url.database)) as session, transaction(mariadb_stage) as slow:
+        waiting = int(slow.exec_driver_sql("SELECT connection_id()").scalar_one())
+
+        def wait() -> None:
+            with suppress(DBAPIError):  # it is ended before its time
+                slow.exec_driver_sql("SELECT sleep(60)")
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        try:
+            began = datetime.now(UTC)
+            while not mariadb_stage.execute_scalar(
+                f"SELECT 1 FROM information_schema.processlist WHERE id = {waiting} AND command = 'Query' AND time >= 4"
+            ):
+                pass
+            assert session.horizon().moment < began
+        finally:
+            mariadb_stage.execute(f"KILL QUERY {waiting}")
+            thread.join()
+
+
+def test_a_mariadb_server_that_takes_no_writes_may_lag_behind_the_one_that_does(mariadb_stage: MariaDbStage) -> None:
+    mariadb_stage.execute(TABLES["datetime"])
+    mariadb_stage.execute("INSERT INTO records VALUES ('1', '2026-05-01 08:00:00')")
+    mariadb_stage.execute("SET GLOBAL read_only = 1")
+    try:
+        first = mariadb_stage.deliver(WANTED, **INCREMENTAL)
+    finally:
+        mariadb_stage.execute("SET GLOBAL read_only = 0")
+    assert not json.loads(first.watermark or "")["sure"]
+    assert "bound by overlap" in first.note
 
 
 def test_a_role_that_cannot_see_transactions_overlaps_and_says_so(postgres_stage: PostgresStage) -> None:

@@ -161,6 +161,22 @@ def test_progress_is_silent_where_nobody_watches(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr() == ("", "")
 
 
+def test_whoever_watches_sees_the_bytes_go_by_on_standard_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes standard error for a terminal
+    with Output().progress("people") as advance:
+        advance(1_500_000)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "people" in shown.err
+    assert "1.5" in shown.err
+    assert "MB" in shown.err
+    with Output(as_json=True).progress("people") as advance:
+        advance(1000)
+    assert capsys.readouterr() == ("", "")
+
+
 def commands(module: str) -> dict[str, str]:
     """The commands that a module hangs on the root, each with its first line of help."""
     root = typer.Typer()

@@ -10,6 +10,7 @@ from city_bench import hub_at
 
 from hub.core import Hub
 from hub.pulling import pipeline
+from hub.pulling.reconcile import reconcile
 from hub.registration import registry
 from ledger import departments, loads, runs
 from schemas.errors import Busy, OutsideHours
@@ -52,6 +53,13 @@ def test_the_same_owner_pulls_when_the_hour_has_come(hub: Hub) -> None:
 def test_a_reason_opens_the_source_at_any_hour_and_stays_with_the_run(hub: Hub) -> None:
     done = pipeline.pull(hub, "people", owner="1", now_because="the mayor asks")
     assert (done.phase, done.facts["now_because"]) == ("published", "the mayor asks")
+
+
+def test_a_reconciliation_keeps_to_the_hours_too(hub: Hub) -> None:
+    pipeline.pull(hub, "people", owner="1", now_because="x")
+    with pytest.raises(OutsideHours):
+        reconcile(hub, "people", owner="2")
+    assert reconcile(hub, "people", owner="3", now_because="the mayor asks").phase == "reconciled"
 
 
 def other(hub: Hub, dataset: str, department: str) -> runs.Run:

@@ -59,6 +59,21 @@ def test_an_incremental_pull_reads_from_the_bound_on(tmp_path: Path) -> None:
     assert counts(bench.pull()) == (2, 1, 0, 0)
 
 
+@pytest.mark.parametrize("sync", ["incremental", "append"])
+def test_rows_that_an_overlap_brings_again_are_not_published_again(tmp_path: Path, sync: str) -> None:
+    bench = made(tmp_path, sync=sync)
+    bench.source(ROWS)
+    bench.pull()
+    for day in (5, 6):
+        bench.source([*ROWS, *((str(n), "乙", "有效", n, f"2026-03-0{n} 08:00:00") for n in range(5, day + 1))])
+        run = bench.pull()
+        assert counts(run) == (2, 1, 0, 0)
+        assert run.facts["counts"]["unchanged"] == 1
+    history = History(bench.hub.lake, "things")
+    assert sum(file.rows for file in history.files()) == 6
+    assert [load.changed for load in history.loads()] == [4, 1, 1]
+
+
 @pytest.mark.parametrize("given", [{"sync": "snapshot"}, {"sync": "incremental"}, {"sync": "append"}], ids=str)
 def test_a_table_that_was_full_and_is_empty_stops_the_run_in_every_mode(tmp_path: Path, given: dict[str, str]) -> None:
     bench = made(tmp_path, **given)
