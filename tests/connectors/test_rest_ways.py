@@ -204,6 +204,14 @@ def test_an_api_key_may_go_into_the_query_and_no_log_shows_it(tmp_path: Path, ca
     assert "s3cret" not in caplog.text
 
 
+def test_a_password_may_hold_colons_and_goes_with_every_request(tmp_path: Path) -> None:
+    account = "office:pa:ss:word"
+    api = Api(numbered, account, secret="env:K", options={"auth": "basic", "pagination": {"kind": "page"}})
+    assert api.deliver(tmp_path).values("id") == ["1", "2", "3"]
+    sent = [request.headers["authorization"].split() for request in api.requests]
+    assert [(kind, base64.b64decode(word).decode()) for kind, word in sent] == [("Basic", account)] * 4
+
+
 def test_no_sign_in_sends_no_secret_though_one_is_named(tmp_path: Path) -> None:
     api = Api(lambda _: page([{"id": 1}]), secret="env:K", options={"auth": "none"})
     api.deliver(tmp_path)
