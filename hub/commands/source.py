@@ -16,7 +16,10 @@ from schemas.errors import ContractInvalid, Invalid, Problem
 
 app = typer.Typer(no_args_is_help=True, help="数据来源 sources: does it answer, what is there, a first contract")
 Where = Annotated[
-    str, typer.Argument(help="a dataset in force, a database URL without password, an http(s) address, or a file")
+    str,
+    typer.Argument(
+        help="a dataset in force, a database URL without password, an http(s), sftp or s3 address, or a file"
+    ),
 ]
 Table = Annotated[str, typer.Option("--table", "-t", help="table or endpoint (for a file: leave out)")]
 Secret = Annotated[str | None, typer.Option(help="where the password or token is: env:NAME or file:NAME")]

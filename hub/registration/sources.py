@@ -1,14 +1,16 @@
 """Looking at a source before there is a contract: an address as people write it, what is there, and a few masked records.
 
-An address is the name of a dataset in force, a database URL without password, an http(s) address, or a file.
+An address is the name of a dataset in force, a database URL without password, an http(s) address, a file here or on an SFTP, S3 or
+web server, or files of one kind by a pattern.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+from connectors.formats.archives import ARCHIVES
 from connectors.interface import Connector, Probe
 from hub.core import Hub
 from ledger import contracts
@@ -73,6 +75,8 @@ def find(
     scheme = parts.scheme.partition("+")[0]
     if scheme in _SERVERS:
         found = _server(address, table, secret)
+    elif scheme in ("sftp", "s3") or (scheme in ("http", "https") and _is_file(address)):
+        found = _remote_file(address, secret)
     elif scheme in ("http", "https"):
         found = _api(address, table, secret)
     elif scheme and "://" in address:
@@ -156,20 +160,52 @@ def _api(address: str, table: str, secret: str | None) -> Address:
 
 def _file(hub: Hub, address: str) -> Address:
     file, root = Path(address).absolute(), hub.settings.drops
-    if file.suffix.lower() not in FILES or not file.is_file():
-        raise Invalid(
-            f"{address} is no dataset in force, no file that can be read, and no URL",
-            todo="give a dataset, a .csv, .tsv, .xlsx, .json, .jsonl or .parquet file, or postgresql://host/db, https://…",
-        )
+    suffix = _suffix(file.name)
+    if suffix not in FILES or not file.is_file():
+        raise _nothing(address)
     inside = str(file.relative_to(root) if file.is_relative_to(root) else Path(file.name))
-    kind, block = FILES[file.suffix.lower()], files_block(inside, file.suffix.lower())
+    kind, block = FILES[suffix], files_block(inside, suffix)
     return Address(Source(kind, "file://", inside), block, root if file.is_relative_to(root) else file.parent)
+
+
+def _remote_file(address: str, secret: str | None) -> Address:
+    scheme, _, rest = address.partition("://")
+    host, _, path = rest.partition("/")
+    suffix = _suffix(path)
+    if suffix not in FILES:
+        raise _nothing(address)
+    web = scheme in ("http", "https")
+    custom = {"customProperties": [_custom("secretRef", secret)]} if secret else {}
+    block = {"type": "custom" if web else scheme, "location": address, "format": _format(suffix), **custom}
+    return Address(Source(FILES[suffix], f"{scheme}://{host}", unquote(path) if web else path, secret=secret), block)
+
+
+def _is_file(address: str) -> bool:
+    """Whether a web address names a file; one that ends in .json may as well be an API."""
+    parts = urlsplit(address)
+    return not parts.query and _suffix(parts.path) in FILES.keys() - {".json"}
+
+
+def _suffix(path: str) -> str:
+    """What tells a file's format: its suffix, or that of what is packed in it (`roster.csv.zip`)."""
+    plain = PurePosixPath(path)
+    return PurePosixPath(plain.stem if plain.suffix.lower() in ARCHIVES else plain.name).suffix.lower()
+
+
+def _nothing(address: str) -> Invalid:
+    return Invalid(
+        f"{address} is no dataset in force, no file that can be read, and no URL",
+        todo="give a dataset, a .csv, .tsv, .xlsx, .json, .jsonl or .parquet file, or postgresql://host/db, https://…",
+    )
 
 
 def files_block(path: str, suffix: str) -> dict[str, Any]:
     """The server block of files below the drop root."""
-    word = "json" if FILES[suffix] == "jsonl" else suffix.lstrip(".")
-    return {"type": "local", "path": path, "format": word}
+    return {"type": "local", "path": path, "format": _format(suffix)}
+
+
+def _format(suffix: str) -> str:
+    return "json" if FILES[suffix] == "jsonl" else suffix.lstrip(".")
 
 
 def _custom(name: str, value: Any) -> dict[str, Any]:

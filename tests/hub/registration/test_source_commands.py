@@ -2,14 +2,18 @@
 
 import json
 import sqlite3
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import file_servers
 import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import servers
 from command_line import Run
+from file_servers import PASSWORD, USER
 from http_servers import http_server
 
 from schemas import odcs
@@ -27,8 +31,12 @@ ROWS = [
 OBJECTS = [dict(zip(NAMES, row, strict=True)) for row in ROWS]
 
 
-@pytest.fixture(params=["csv", "gb18030", "xlsx", "jsonl", "json", "parquet", "sqlite", "rest"])
-def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[str]]:
+SERVERS = [pytest.param(n, marks=getattr(pytest.mark, f"needs_{n}")) for n in ("postgres", "mariadb")]
+KINDS = ["csv", "gb18030", "zip", "xlsx", "jsonl", "json", "parquet", "sqlite", *SERVERS, "rest", "sftp", "web"]
+
+
+@pytest.fixture(params=KINDS)
+def source(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The words that name one source of each kind on the command line."""
     file = tmp_path / "drafted" / "名册"
     file.parent.mkdir()
@@ -37,6 +45,27 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[str]
         case "csv" | "gb18030" as kind:
             file.with_suffix(".csv").write_bytes(lines.encode("utf-8" if kind == "csv" else "gb18030"))
             yield [str(file.with_suffix(".csv"))]
+        case "zip":
+            with zipfile.ZipFile(file.with_suffix(".csv.zip"), "w") as archive:
+                archive.writestr("名册.csv", lines)
+            yield [str(file.with_suffix(".csv.zip"))]
+        case "sftp":
+            file.with_suffix(".csv").write_text(lines, encoding="utf-8")
+            monkeypatch.setenv("DRAFTED", f"{USER}:{PASSWORD}")
+            with file_servers.sftp(file.parent) as served:
+                words = ["--secret", "env:DRAFTED", "-o", f"hostKey={served.key}"]
+                yield [f"sftp://127.0.0.1:{served.port}/*.csv", *words]
+        case "web":
+            file.with_name("roster.csv").write_text(lines, encoding="utf-8")
+            monkeypatch.setenv("DRAFTED", PASSWORD)
+            with file_servers.web(file.parent, token=PASSWORD) as served:
+                yield [f"http://127.0.0.1:{served.port}/roster.csv", "--secret", "env:DRAFTED"]
+        case "postgres" | "mariadb" as kind:
+            with servers.database(request.getfixturevalue(f"{kind}_url"), "drafted") as url:
+                servers.execute(url, *table(kind))
+                bare, account = servers.account(url)
+                monkeypatch.setenv("DRAFTED", account)
+                yield [bare, "--table", "名册", "--secret", "env:DRAFTED"]
         case "xlsx":
             book = openpyxl.Workbook()
             for row in [NAMES, *ROWS]:
@@ -64,6 +93,18 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[str]
             body = json.dumps({"code": 0, "data": {"list": OBJECTS, "total": 30}}).encode()
             with http_server(lambda *_: (200, body)) as port:
                 yield [f"http://127.0.0.1:{port}/v1/roster"]
+
+
+def table(kind: str) -> list[str]:
+    """The statements that make it on a server."""
+    quote = '"' if kind == "postgres" else "`"
+    declared = ", ".join(f"{quote}{name}{quote} varchar(40)" for name in NAMES)
+    rows = ", ".join(f"('{number}', '{name}', '{amount}')" for number, name, amount in ROWS)
+    at = f"{quote}名册{quote}"
+    return [
+        f"CREATE TABLE {at} ({declared}){'' if kind == 'postgres' else ' CHARSET utf8mb4'}",
+        f"INSERT INTO {at} VALUES {rows}",
+    ]
 
 
 def test_a_contract_is_drafted_from_every_kind_of_source(run: Run, source: list[str], tmp_path: Path) -> None:
