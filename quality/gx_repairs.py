@@ -153,9 +153,11 @@ def _repeated(execution_engine: Any, metric_domain_kwargs: Any, **_: Any) -> int
     rows = rows.subquery() if hasattr(rows, "subquery") else rows
     hashed, there = sa.func.hash(*columns), [c.is_not(None) for c in columns]
 
-    def hashes(n: int, parts: int) -> Any:
-        part = [hashed % parts == n] if parts > 1 else []
-        asked = sa.select(hashed.label("h")).select_from(rows).where(*there, *part)
+    def hashes(least: int, most: int) -> Any:
+        part = hashed.between(
+            *(sa.literal_column(str(n)) for n in (least, most))
+        )  # a parameter would be a 128-bit number
+        asked = sa.select(hashed.label("h")).select_from(rows).where(*there, part)
         return execution_engine.execute_query(asked).cursor.fetchnumpy()["h"]
 
     total = execution_engine.execute_query(sa.select(sa.func.count()).select_from(rows)).scalar()

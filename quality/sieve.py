@@ -210,9 +210,11 @@ class _Sieve:
         """The query of the values, all there, that more than one row of the table has. Rows that share no hash need no grouping."""
         names, there = ", ".join(map(quote, columns)), present(columns)
 
-        def hashes(n: int, parts: int) -> Any:
-            part = f" AND hash({names}) % {parts} = {n}" if parts > 1 else ""
-            return self.con.execute(f"SELECT hash({names}) AS h FROM {table} WHERE {there}{part}").fetchnumpy()["h"]
+        def hashes(least: int, most: int) -> Any:
+            part = f"hash({names}) BETWEEN {least} AND {most}"
+            return self.con.execute(f"SELECT hash({names}) AS h FROM {table} WHERE {there} AND {part}").fetchnumpy()[
+                "h"
+            ]
 
         shared = shared_hashes(hashes, self.rows)
         if shared is not None:
