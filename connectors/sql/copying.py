@@ -13,6 +13,7 @@ import select
 from collections.abc import Iterator
 from typing import IO, Any, cast
 
+import numpy as np
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +24,7 @@ from connectors.batches import ahead
 from schemas.errors import SourceDamaged
 
 BLOCK = 2 << 20
+_BACKSLASH = ord("\\")
 _ESCAPES = {r"\n": "\n", r"\t": "\t", r"\r": "\r", r"\b": "\b", r"\f": "\f", r"\v": "\v"}
 WAIT_SECONDS = 900
 """The longest silence in the middle of a COPY before the server counts as gone (its own time-outs are shorter)."""
@@ -109,7 +111,7 @@ def _batch(block: bytearray, schema: pa.Schema) -> pa.RecordBatch:
     )
     (batch,) = table.to_batches()
     columns = batch.columns
-    if block.count(b"\\") != sum(column.null_count for column in columns):
+    if np.count_nonzero(np.frombuffer(block, np.uint8) == _BACKSLASH) != sum(column.null_count for column in columns):
         columns = [_unescaped(c) if c.type == pa.string() else c for c in columns]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
