@@ -110,7 +110,7 @@ def _options(schema: pa.Schema) -> dict[str, Any]:
         "compression": "zstd", "compression_level": 1, "store_schema": False, "store_decimal_as_integer": True,
         "use_dictionary": [_leaf(f) for f in schema if f.name not in numbers], "dictionary_pagesize_limit": _DICTIONARY,
         "column_encoding": {name: "PLAIN" if name == "_hash" else "DELTA_BINARY_PACKED" for name in numbers},
-        "write_statistics": numbers,
+        "write_statistics": numbers, "max_rows_per_page": ROWS,
     }  # fmt: skip
 
 

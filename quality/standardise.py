@@ -33,6 +33,10 @@ _NATIVE: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
+_KEPT = (pa.int64(), pa.date32(), pa.bool_())
+"""Kinds of which every delivered value is one of the column, as of timestamps."""
+
+
 def standardise(
     con: duckdb.DuckDBPyConnection,
     contract: Contract,
@@ -144,6 +148,8 @@ def is_native(column: Column, kind: pa.DataType) -> bool:
 
 def _is_lost(column: Column, kind: pa.DataType, name: str, source: str) -> str:
     """Whether a value is no longer what was delivered in this Arrow type: out of range, or a decimal that was rounded."""
+    if kind in _KEPT or pa.types.is_timestamp(kind):
+        return "false"
     if pa.types.is_decimal(kind) and kind.scale > (column.scale or 0):
         return f"try_cast({name} AS DECIMAL({kind.precision}, {kind.scale})) IS DISTINCT FROM {source}"
     return f"{name} IS NULL AND {source} IS NOT NULL"

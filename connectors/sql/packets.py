@@ -68,7 +68,8 @@ def _blocks(connection: Any) -> Iterator[Block]:
             if ended:
                 return
             rest = content[at:have]
-            content = rest + bytes(max(BLOCK, 2 * len(rest)) - len(rest))
+            content = bytearray(max(BLOCK, 2 * len(rest)))
+            content[: len(rest)] = rest
             have, at, starts = len(rest), 0, []
         have += _received(stream.raw.readinto, memoryview(content)[have:])
 
