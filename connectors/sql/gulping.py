@@ -13,11 +13,11 @@ GULP_MS = 10
 
 
 @contextmanager
-def gulps(descriptor: int, size: int) -> Iterator[None]:
-    """Meanwhile, the socket counts as ready only when `size` bytes are there, or its end."""
+def gulps(descriptor: int, size: int) -> Iterator[socket.socket]:
+    """The socket by a descriptor of its own; meanwhile it counts as ready only when `size` bytes are there, or its end."""
     with socket.socket(fileno=os.dup(descriptor)) as shared:
         shared.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
         try:
-            yield
+            yield shared
         finally:
             shared.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)

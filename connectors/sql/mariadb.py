@@ -20,6 +20,7 @@ from connectors.interface import SourceColumn
 from connectors.sql import packets
 from connectors.sql.conversion import converted
 from connectors.sql.dialect import number, numeric, since
+from connectors.sql.limits import IDLE_SECONDS
 
 MARGIN = 2
 _SAYS_FIRST = (
@@ -52,7 +53,7 @@ class MariaDb:
 
     def __init__(self, **arguments: Any) -> None:
         encoders = {kind: how for kind, how in conversions.items() if not isinstance(kind, int)}
-        self._patience = arguments.get("read_timeout")
+        self._patience = float(arguments.get("read_timeout") or IDLE_SECONDS)
         arguments = arguments | {"charset": "utf8mb4", "conv": encoders, "local_infile": False, "autocommit": True}
         self.connection = pymysql.connect(**arguments)
         for statement in _SAYS_FIRST:

@@ -9,8 +9,12 @@ So rows cost half of what a driver in Rust takes, are of the connection's own sn
 """
 
 import io
+import select
+import socket
+import ssl
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,12 +23,15 @@ import pymysql
 from pymysql.constants import CR, ER
 
 from connectors.batches import ahead
+from connectors.sql.gulping import GULP_MS, gulps
 
 BLOCK = 4 << 20
+GULP = 512 << 10
 _HEADER, _MOST = 4, 0xFFFFFF
 _NULL, _ENDED, _FAILED = 0xFB, 0xFE, 0xFF
 _WIDE = {0xFC: 2, 0xFD: 3, 0xFE: 8}
 """Bytes of a length that does not fit the byte before a value, by what stands there instead."""
+Take = Callable[[memoryview], int | None]
 _length = struct.Struct("<I").unpack_from
 
 
@@ -36,45 +43,77 @@ class Block(NamedTuple):
     end: int
 
 
-def rows(connection: Any, statement: str, names: list[str], patience: float | None) -> Iterator[pa.RecordBatch]:
+def rows(connection: Any, statement: str, names: list[str], patience: float) -> Iterator[pa.RecordBatch]:
     """The statement's rows as text; the connection can be closed afterwards, nothing else.
 
     Raises:
         pymysql.Error: the server refuses, ends the statement or is gone, or a text is not UTF-8.
     """
     connection.query(statement, unbuffered=True)
+    ended = False
     try:
-        for block in ahead(_blocks(connection), patience=patience):
+        for block in ahead(_blocks(connection, patience), patience=patience):
             yield pa.RecordBatch.from_arrays(_columns(block, len(names)), names)
+        ended = True
     except TimeoutError:
         raise pymysql.OperationalError(CR.CR_SERVER_LOST) from None
     except pa.ArrowInvalid:
         raise pymysql.DataError(ER.TRUNCATED_WRONG_VALUE_FOR_FIELD) from None
     finally:
         connection._result.unbuffered_active = False  # else the driver would read the rest before it lets go
+        if not ended:
+            _wake(connection)
 
 
-def _blocks(connection: Any) -> Iterator[Block]:
-    stream, content, at, starts = connection._rfile, bytearray(BLOCK), 0, list[int]()
-    have = _received(stream.readinto1, memoryview(content)[: io.DEFAULT_BUFFER_SIZE])  # what the driver has read ahead
-    while True:
-        at, have = _follow(content, at, have, starts)
-        ended = bool(starts) and _is_last(content, starts[-1], at)
-        if ended or have == len(content):
-            if ended:
-                at = starts.pop()
-            if starts:
-                yield Block(content, starts, at)
-            if ended:
-                return
-            rest = content[at:have]
-            content = bytearray(max(BLOCK, 2 * len(rest)))
-            content[: len(rest)] = rest
-            have, at, starts = len(rest), 0, []
-        have += _received(stream.raw.readinto, memoryview(content)[have:])
+def _wake(connection: Any) -> None:
+    """End the thread that may wait for the server, and with it its hold on the connection."""
+    with suppress(OSError, AttributeError):  # it is closed already
+        connection._sock.shutdown(socket.SHUT_RDWR)
 
 
-def _received(read: Callable[[memoryview], int | None], room: memoryview) -> int:
+def _blocks(connection: Any, patience: float) -> Iterator[Block]:
+    content, at, starts = bytearray(BLOCK), 0, list[int]()
+    with _taking(connection, patience) as take:
+        buffered = memoryview(content)[: io.DEFAULT_BUFFER_SIZE]  # what the driver has read ahead
+        have = _received(connection._rfile.readinto1, buffered)
+        while True:
+            at, have = _follow(content, at, have, starts)
+            ended = bool(starts) and _is_last(content, starts[-1], at)
+            if ended or have == len(content):
+                if ended:
+                    at = starts.pop()
+                if starts:
+                    yield Block(content, starts, at)
+                if ended:
+                    return
+                rest = content[at:have]
+                content = bytearray(max(BLOCK, 2 * len(rest)))
+                content[: len(rest)] = rest
+                have, at, starts = len(rest), 0, []
+            have += _received(take, memoryview(content)[have:])
+
+
+@contextmanager
+def _taking(connection: Any, patience: float) -> Iterator[Take]:
+    """How to take what comes into a buffer: in gulps, but for what TLS hands out."""
+    if isinstance(connection._sock, ssl.SSLSocket):
+        yield connection._rfile.raw.readinto
+        return
+    with gulps(connection._sock.fileno(), GULP) as shared:
+        poll = select.poll()
+        poll.register(shared, select.POLLIN)
+
+        def take(room: memoryview) -> int:
+            for _ in range(int(patience * 1000 / GULP_MS)):
+                poll.poll(GULP_MS)
+                with suppress(BlockingIOError):
+                    return shared.recv_into(room, 0, socket.MSG_DONTWAIT)
+            return 0
+
+        yield take
+
+
+def _received(read: Take, room: memoryview) -> int:
     """How many bytes came, at least one."""
     try:
         got = read(room)
