@@ -1,13 +1,17 @@
 """A reconciliation finds what cursors cannot, takes nothing else for a finding, and puts right what it found."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 import servers
+from http_servers import http_server
 from modes_bench import Bench, sieve_alone
+from test_fetched_files import Fetched
 
 from hub.core import Hub
 from hub.pulling.reconcile import due, reconcile, repair
@@ -106,6 +110,30 @@ def test_a_row_of_a_file_that_was_read_is_missing_and_one_of_a_file_not_read_yet
     bench.file("drop_2.csv", ROWS[2:4])
     assert found(reconcile(bench.hub, "things", owner="1")) == (1, 0, 0, 2, 0)
     assert open_incidents(bench) == ["differs"]
+
+
+@pytest.mark.parametrize(("misses", "gone"), [((2,), 0), ((2, 3), 1)], ids=["once", "twice"])
+def test_a_source_without_a_snapshot_is_asked_twice_before_a_row_counts_as_gone(
+    tmp_path: Path, misses: tuple[int, ...], gone: int
+) -> None:
+    """A row may slip from one page to the one before while the pages are asked for."""
+    records = [{"编号": r[0], "姓名": r[1], "状态": r[2], "数": r[3], "at": r[4]} for r in ROWS]
+    full = count(1)
+
+    def answer(_path: str, query: dict[str, str], _token: str) -> tuple[int, bytes]:
+        found = [r for r in records if r["at"] >= query.get("since", "")]
+        if "since" not in query and next(full) in misses:
+            found = found[1:]
+        return 200, json.dumps(found).encode()
+
+    with http_server(answer) as port:
+        block = {"type": "api", "location": f"http://127.0.0.1:{port}"}
+        says = {"syncMode": "incremental", "cursor": "at", "options": {"updatedSince": "since"}}
+        bench = Fetched(tmp_path, sync="incremental", block=block, says=says)
+        bench.apply()
+        bench.pull()
+        assert found(reconcile(bench.hub, "things", owner="1")) == (0, 0, gone, 0, 0)
+        assert next(full) == 4
 
 
 def test_nothing_is_landed_nor_published_by_a_reconciliation(tmp_path: Path) -> None:
