@@ -1,11 +1,12 @@
 """A department's database is not hurt: rows at the agreed pace, statements that end, idle transactions that end, nothing written."""
 
 import time
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from connector_stages import SERVERS, ServerStage, SqliteStage, columns
+from connector_stages import SERVERS, DuckDbStage, ServerStage, SqliteStage, SqlStage, columns
 from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.pace import paced
@@ -50,12 +51,17 @@ def test_without_a_pace_batches_come_as_they_are() -> None:
     assert list(paced(iter(given), None)) == given
 
 
-def test_a_read_keeps_the_contracts_pace(tmp_path: Path) -> None:
-    stage = SqliteStage(tmp_path)
+@pytest.mark.parametrize(("kind", "module"), [(SqliteStage, "connector"), (DuckDbStage, "generic")])
+def test_a_read_keeps_the_contracts_pace(
+    kind: type[SqlStage], module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time_ = Time()
+    timed = partial(paced, clock=lambda: time_.now, sleep=time_.sleep)
+    monkeypatch.setattr(f"connectors.sql.{module}.paced", timed)
+    stage = kind(tmp_path)
     stage.write(["id"], [[str(i)] for i in range(60)])
-    began = time.monotonic()
     assert len(stage.deliver(columns("id"), rows_per_second=200).records) == 60
-    assert time.monotonic() - began >= 0.25
+    assert time_.now == pytest.approx(60 / 200)
 
 
 @pytest.fixture(params=SERVERS)
