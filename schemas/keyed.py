@@ -16,7 +16,8 @@ def digest(key: bytes, message: bytes) -> bytes:
     >>> digest(b"Jefe", b"what do ya want for nothing?").hex()[:16]
     '5bdcc146bf60754e'
     """
-    inner, outer = (half.copy() for half in _halves(key))
+    begun, outer = _halves(key)
+    inner, outer = begun.copy(), outer.copy()
     inner.update(message)
     outer.update(inner.digest())
     return outer.digest()
