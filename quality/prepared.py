@@ -57,7 +57,7 @@ class Preparing:
     def __init__(self, contract: Contract, work: Path, *, first_seq: int, load: int, memory_mb: int) -> None:
         self.contract, self.first_seq, self.load, self.memory_mb = contract, first_seq, load, memory_mb
         self.folder = work / f"early-{uuid.uuid4().hex[:8]}"
-        self._shown: queue.Queue[Shown | None] = queue.Queue(1)
+        self._shown: queue.Queue[Shown | None] = queue.Queue(4)
         self._left, self._ended = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._held, self._size = list[Shown](), 0
