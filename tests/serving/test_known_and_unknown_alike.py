@@ -35,7 +35,7 @@ def test_for_whoever_is_refused_nobody_is_looked_up_so_there_is_nothing_to_tell_
     def looked(*_asked: str) -> Any:
         raise AssertionError("somebody was looked up")
 
-    prefill = replace(city.services.prefill, subject=looked, find=looked, world=looked, handle=looked)
+    prefill = replace(city.services.prefill, files=looked, world=looked, handle=looked)
     http = Http(city.with_services(prefill=prefill))
     wish = {"form": FORM, "purpose": purpose, "consent": "no.statement.signed" if who == "no consent" else ""}
     batch = {"forms": [{"form": FORM}, {"form": "person"}], "purpose": purpose}

@@ -29,10 +29,9 @@ def ask(city: City, file: SubjectFile, headers: dict[str, str] | None = None, **
     form: Form = city.services.forms()[FORM]
     hiding = replace(form, fields=tuple(replace(f, private=f.name in ("mobile", "valid_to")) for f in form.fields))
 
-    async def find(_kind: str, _identifier: str) -> SubjectFile | None:
-        return file
-
-    app = city.with_services(forms=lambda: {FORM: hiding}, prefill=replace(city.services.prefill, find=find))
+    app = city.with_services(
+        forms=lambda: {FORM: hiding}, prefill=replace(city.services.prefill, files=lambda _asked: [file])
+    )
     token = {"Authorization": f"Bearer {city.token('ungranted')}"}
     return Http(app).post("/v1/prefill", json={**WISH, **more}, headers={**token, **(headers or {})})
 
