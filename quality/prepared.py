@@ -33,7 +33,7 @@ from quality.standardise import merged, standardise
 from schemas.contract import Contract
 
 NAME = "prepared.json"
-WORTH = 16 << 20
+WORTH = 8 << 20
 """Bytes of batches from which on preparing begins: less is standardised sooner afterwards than a thread and its session are there."""
 Shown = tuple[int, str, pa.RecordBatch]
 
