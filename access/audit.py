@@ -1,8 +1,8 @@
 """The audit chain: who asked what about whom, durable before any value leaves, and impossible to change unseen.
 
-1. `AuditLog.write` hands an entry to the one writer thread of this process and waits until it is on disk, `write_all` several at once.
-   Whatever waits at the same moment shares one transaction (group commit), so many callers cost little more than one. In it each entry is
-   charged to its client's budget and quotas (`ledger.budgets`); over a limit, that is its result, and the caller gets TooMany instead.
+1. `AuditLog.write` hands an entry to the one writer thread of this process and waits until it is on disk; `submit` hands over several at
+   once. Whatever waits at the same moment shares one transaction (group commit), so many callers cost little more than one. In it each entry
+   is charged to its client's budget and quotas (`ledger.budgets`); over a limit, that is its result, and the caller gets TooMany instead.
 2. Every entry carries sha256(hash before + canonical text); the chain's head is signed (Ed25519) with it.
 3. A chain's first entry, and one a minute from then on, pins the heads of the other chains, so that none can be cut back unseen.
 4. `access.audit_verifier` walks everything and names each edit, deletion, reordering and truncation. What it cannot see by itself: the
@@ -136,30 +136,31 @@ class AuditLog:
         self._thread = threading.Thread(target=self._run, name=f"audit-{chain}", daemon=True)
         self._thread.start()
 
-    def write(self, entry: Entry, limits: Limits | None = None) -> None:
-        """Return only when the entry is durable; else AuditUnavailable or TooMany, and nothing may be disclosed."""
-        (over,) = self.write_all([(entry, limits)])
-        if over is not None:
-            raise over
-
-    def write_all(self, asked: Sequence[Charged]) -> list[TooMany | None]:
-        """Return only when all the entries are durable, with what each is told that is over a limit; else AuditUnavailable."""
+    def submit(self, asked: Sequence[Charged]) -> Future[list[TooMany | None]]:
+        """A future that is done when the entries are durable, with what each is told that is over a limit; or fails with AuditUnavailable."""
         if self._closed:
             raise AuditUnavailable("the audit log is closed", todo="try again in a moment")
         done: Future[list[TooMany | None]] = Future()
         self._queue.put(_Waiting(asked, done))
+        return done
+
+    def write(self, entry: Entry, limits: Limits | None = None) -> None:
+        """Return only when the entry is durable; else AuditUnavailable or TooMany, and nothing may be disclosed."""
+        waiting = self.submit([(entry, limits)])
         try:
-            return done.result(timeout=PATIENCE_SECONDS)
+            (over,) = waiting.result(timeout=PATIENCE_SECONDS)
         except FutureTimeout as error:
-            done.cancel()
-            raise _unavailable() from error
+            waiting.cancel()
+            raise unavailable() from error
+        if over is not None:
+            raise over
 
     def charge(self, limits: Limits, subjects: Collection[str]) -> None:
         """Charge the budget for the many subjects of one answer, before its entry is written; TooMany if they are over it."""
         try:
             within = spend(self._db, limits, subjects, self._clock().astimezone(self._zone).date())
         except Exception as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         if not within:
             raise _too_many("over budget")
 
@@ -189,7 +190,7 @@ class AuditLog:
             except Exception as error:  # noqa: BLE001 - whatever the database raises, every waiting caller must hear of it
                 self._tip = None
                 for group in waiting:
-                    group.done.set_exception(_unavailable(error))
+                    group.done.set_exception(unavailable(error))
             else:
                 for group in waiting:
                     group.done.set_result(
@@ -285,7 +286,7 @@ def _stamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _unavailable(cause: Exception | None = None) -> AuditUnavailable:
+def unavailable(cause: Exception | None = None) -> AuditUnavailable:
     """What whoever waits is told where an entry could not be written, or not in time."""
     error = AuditUnavailable(
         "the request could not be written to the audit, so nothing was disclosed",

@@ -2,7 +2,7 @@
 
 1. `caller`: whom a bearer token speaks for.
 2. `decide`: what the caller may have of what it asks (`access.decision`), under its grants and the consent it brought.
-3. `write_all`: the audit entries, charged to the client's budget and quotas. Only when it is durable may anything be answered.
+3. `submit` or `write`: the audit entry, charged to the client's budget and quotas. Only when it is durable may anything be answered.
 
 Verified tokens, consents, grants and keys are kept in memory until they run out or anything of the kind changes in the ledger, in whatever
 process: the ledger's revision is looked at once a second. If the ledger cannot be asked, nothing is believed for longer than `STALE` seconds.
@@ -10,6 +10,7 @@ process: the ledger's revision is looked at once a second. If the ledger cannot 
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -119,15 +120,15 @@ class Desk:
         quotas = tuple((g.id, g.quota) for g in decision.grants if g.quota is not None)
         return Limits(client, purpose, known.budgets.get((client, purpose), self._budget), quotas)
 
-    def write_all(self, asked: Sequence[Charged]) -> list[TooMany | None]:
-        """Return only when all the entries are durable: for each None, or TooMany if it is over one of its limits; else AuditUnavailable.
+    def submit(self, asked: Sequence[Charged]) -> Future[list[TooMany | None]]:
+        """A future that is done when all the entries are durable: for each None, or TooMany if it is over one of its limits.
 
-        Without limits (a refusal, an entry about no subject) nothing is charged.
+        It fails with AuditUnavailable. Without limits (a refusal, an entry about no subject) nothing is charged.
         """
-        return self._log.write_all(asked)
+        return self._log.submit(asked)
 
     def write(self, entry: Entry, limits: Limits | None = None) -> None:
-        """`write_all` of one; what it is told is raised."""
+        """`submit` one, wait, and raise what it is told."""
         self._log.write(entry, limits)
 
     def charge(self, limits: Limits, subjects: Collection[str]) -> None:

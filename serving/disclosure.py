@@ -9,11 +9,11 @@ Wishes that wait at the same moment are disclosed together: one look-up of their
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import msgspec
 
-from access.audit import Entry
+from access.audit import Charged, Entry
 from access.consent import folded
 from access.decision import Ask, Decision
 from access.desk import Subject
@@ -23,7 +23,7 @@ from prefill.envelope import Answer
 from prefill.forms import Form
 from prefill.personas import Persona
 from prefill.seal import Sealed
-from schemas.errors import HubError, Invalid, NotFound
+from schemas.errors import HubError, Invalid, NotFound, TooMany
 from schemas.struct import Quick
 from serving.services import Services
 from subjects.file import SubjectFile
@@ -55,22 +55,43 @@ class Wish(Quick, frozen=True):
 Outcome = Answer | Exception
 
 
+class Disclosure(NamedTuple):
+    """Wishes that are answered and not yet told: `outcomes` may leave once what is `entered` of those at `places` is durable."""
+
+    outcomes: list[Outcome]
+    entered: list[Charged]
+    places: list[int]
+
+    def allowed(self, over: Sequence[TooMany | None]) -> list[Outcome]:
+        """The outcomes, for what is over a limit that."""
+        found = list(self.outcomes)
+        for place, refusal in zip(self.places, over, strict=True):
+            found[place] = refusal or found[place]
+        return found
+
+
 def disclose(services: Services, wish: Wish) -> Answer:
     """The form's fields for the subject; NotFound, Forbidden, Invalid, TooMany or AuditUnavailable instead."""
-    (outcome,) = disclose_all(services, [wish])
+    prepared = prepare(services, [wish])
+    for entry, limits in prepared.entered:
+        services.desk.write(entry, limits)
+    (outcome,) = prepared.outcomes
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
 
 
-def disclose_all(services: Services, wishes: Sequence[Wish]) -> list[Outcome]:
-    """What `disclose` returns or raises of each; AuditUnavailable is raised of all."""
+def prepare(services: Services, wishes: Sequence[Wish]) -> Disclosure:
+    """What `disclose` returns or raises of each, before its entry is written."""
     cases = [tried(_open, services, wish) for wish in wishes]
     files = iter(_files(services, [case for case in cases if isinstance(case, _Granted) and not case.persona]))
     replies = [_replied(case, files) if isinstance(case, _Granted) else case for case in cases]
-    entered = [(reply.entry, reply.limits) for reply in replies if isinstance(reply, _Reply)]
-    over = iter(services.desk.write_all(entered) if entered else ())
-    return [(next(over) or reply.outcome) if isinstance(reply, _Reply) else reply for reply in replies]
+    entered = [(place, reply) for place, reply in enumerate(replies) if isinstance(reply, _Reply)]
+    return Disclosure(
+        [reply.outcome if isinstance(reply, _Reply) else reply for reply in replies],
+        [(reply.entry, reply.limits) for _, reply in entered],
+        [place for place, _ in entered],
+    )
 
 
 def _replied(case: "_Granted", files: Iterator[SubjectFile | Exception | None]) -> "_Reply | Exception":

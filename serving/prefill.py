@@ -1,14 +1,14 @@
 """The two routes that carry a portal's load, as plain ASGI: ask for a form's fields, and have what came back compared with its seals.
 
-1. `Plain` answers them before the framework does: the event loop reads and writes, `_THREADS` threads answer whatever waits, several requests
-   at once. The body's form is held to the structures below, which are also its JSON Schema.
+1. `Plain` answers them before the framework does: the event loop reads and writes, one thread answers whatever waits, several requests at
+   once, and the audit's thread commits their entries meanwhile. The body's form is held to the structures below, which are also its JSON Schema.
 2. `serving.disclosure` answers; this module knows headers, sizes, tags and batches, and nothing of what may be told.
 3. `If-None-Match` with an answer's tag gives 304 where there is nothing new. The request only reads, and is a POST so that the identifier
    stays out of addresses; it is answered as a GET would be.
 """
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Annotated, Any, get_args
 
@@ -17,11 +17,12 @@ from msgspec import UNSET, DecodeError, Meta, Struct, UnsetType, ValidationError
 from msgspec.json import Decoder, Encoder, schema
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from access.audit import PATIENCE_SECONDS, unavailable
 from prefill.envelope import Answer
 from prefill.seal import Place, Sealed, Verdict, verify
-from schemas.errors import HubError, Invalid, NotFound, TooLarge, Unauthenticated, Unsupported
+from schemas.errors import HubError, Invalid, NotFound, TooLarge, TooMany, Unauthenticated, Unsupported
 from serving import problems
-from serving.disclosure import Outcome, Wish, disclose_all, tried
+from serving.disclosure import Outcome, Wish, prepare, tried
 from serving.gather import Gather
 from serving.services import Services
 from subjects.file import Value
@@ -29,8 +30,8 @@ from subjects.file import Value
 MOST_BYTES = 512 * 1024
 _VERIFY = "/v1/prefill/verify"
 _ROUTES = ("/v1/prefill", _VERIFY)
-_THREADS, _AT_ONCE = 2, 16
-"""One thread's signatures and commits leave the interpreter to the other's answers; more of them would only pass it around."""
+_CALLS, _AT_ONCE = 2, 16
+"""While the entries of some requests are committed the next are answered."""
 _PLAIN = r"^[^\x00-\x1f\x7f]*$"
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=_PLAIN)]
 Text = Annotated[str, Meta(max_length=200, pattern=_PLAIN)]
@@ -133,14 +134,42 @@ Reply = tuple[int, bytes, str]
 """Status, body and tag."""
 
 
-def replies(services: Services, calls: Sequence[Call]) -> list[Reply | Exception]:
-    """What each is answered, or what is raised instead."""
-    opened = [tried(_opened, services, call) for call in calls]
-    wishes = [wish for one in opened if isinstance(one, _Prefill) for wish in one.wishes]
-    outcomes = iter(disclose_all(services, wishes))
-    return [
-        tried(one.reply, [*islice(outcomes, len(one.wishes))]) if isinstance(one, _Prefill) else one for one in opened
-    ]
+def answer(services: Services, calls: Sequence[Call], done: "Future[list[Reply | Exception]]") -> None:
+    """Answer the calls; `done` is when every answer's entry is durable, with what each is answered, or what is raised instead."""
+    try:
+        opened = [tried(_opened, services, call) for call in calls]
+        told = prepare(services, [wish for one in opened if isinstance(one, _Prefill) for wish in one.wishes])
+        ready = _replies(opened, told.outcomes)
+        if not told.entered:
+            _finish(done, ready)
+            return
+        writing = services.desk.submit(told.entered)
+    except Exception as error:  # noqa: BLE001 - it is raised where the callers are answered
+        _finish(done, error)
+        return
+
+    def written(entering: "Future[list[TooMany | None]]") -> None:
+        error = entering.exception()
+        over = () if error else entering.result()
+        _finish(done, error or (_replies(opened, told.allowed(over)) if any(over) else ready))
+
+    writing.add_done_callback(written)
+
+
+def _finish(done: "Future[list[Reply | Exception]]", found: "list[Reply | Exception] | BaseException") -> None:
+    if not done.set_running_or_notify_cancel():
+        return  # whoever waited has given up
+    if isinstance(found, BaseException):
+        done.set_exception(found)
+    else:
+        done.set_result(found)
+
+
+def _replies(
+    opened: "Sequence[_Prefill | Reply | Exception]", outcomes: Sequence[Outcome]
+) -> "list[Reply | Exception]":
+    rest = iter(outcomes)
+    return [tried(one.reply, [*islice(rest, len(one.wishes))]) if isinstance(one, _Prefill) else one for one in opened]
 
 
 class _Prefill(Struct, frozen=True):
@@ -246,11 +275,14 @@ class Plain:
     """Answers the two routes before the framework finds, reads, validates and injects; everything else is passed on."""
 
     def __init__(self, app: ASGIApp, services: Services) -> None:
-        self._app = app
-        threads = ThreadPoolExecutor(_THREADS, "prefill")
-        self._reply = Gather[Call, Reply | Exception](
-            lambda calls: threads.submit(replies, services, calls), most=_AT_ONCE, calls=_THREADS
-        )
+        self._app, thread = app, ThreadPoolExecutor(1, "prefill")
+
+        def send(calls: Sequence[Call]) -> "Future[list[Reply | Exception]]":
+            done: Future[list[Reply | Exception]] = Future()
+            thread.submit(answer, services, calls, done)
+            return done
+
+        self._reply = Gather(send, unavailable, patience=PATIENCE_SECONDS, most=_AT_ONCE, calls=_CALLS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; what is not foreseen is the application's to tell."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from access.audit import Charged
 from access.desk import Desk
 from ledger import audit as audit_store
 from schemas.errors import Forbidden, Invalid, NotFound, Stop, TooMany, Unauthenticated
-from serving.prefill import Call, replies
+from serving.prefill import Call, Reply, answer
 from serving.services import Services
 from subjects.file import SubjectFile
 
@@ -27,13 +28,20 @@ def call(city: City, wish: Any, *, token: str | None = None, client: str = "port
     return Call("/v1/prefill", city.token(client) if token is None else token, "", body)
 
 
+def replies(services: Services, calls: Sequence[Call]) -> list[Reply | Exception]:
+    """What each is answered."""
+    done: Future[list[Reply | Exception]] = Future()
+    answer(services, calls, done)
+    return done.result(10)
+
+
 def test_each_of_several_gets_its_own_answer_and_all_entries_are_one_commit(city: City) -> None:
     commits: list[list[str]] = []
 
     class Watched(Desk):
-        def write_all(self, asked: Sequence[Charged]) -> list[TooMany | None]:
+        def submit(self, asked: Sequence[Charged]) -> "Future[list[TooMany | None]]":
             commits.append([entry.result for entry, _ in asked])
-            return super().write_all(asked)
+            return super().submit(asked)
 
     desk = Watched.__new__(Watched)
     desk.__dict__ = city.services.desk.__dict__
@@ -90,3 +98,29 @@ def test_a_fault_in_one_answer_is_not_the_others(city: City, monkeypatch: pytest
     assert isinstance(bad, ZeroDivisionError)
     assert isinstance(good, tuple)
     assert good[0] == 200
+
+
+def test_who_is_over_a_limit_is_told_so_and_the_others_are_answered(city: City) -> None:
+    class Full(Desk):
+        def submit(self, _asked: Sequence[Charged]) -> "Future[list[TooMany | None]]":
+            done: Future[list[TooMany | None]] = Future()
+            done.set_result([None, TooMany("used up"), TooMany("used up"), None])
+            return done
+
+    desk = Full.__new__(Full)
+    desk.__dict__ = city.services.desk.__dict__
+    batch = {"subject": ID, "purpose": PURPOSE, "case": "1", "forms": [{"form": FORM}, {"form": FORM}]}
+    calls = [call(city, WISH), call(city, WISH), call(city, batch)]
+    first, over, both = replies(replace(city.services, desk=desk), calls)
+    assert isinstance(over, TooMany)
+    assert [isinstance(one, tuple) for one in (first, both)] == [True, True]
+    assert isinstance(both, tuple)
+    assert ["problem" in one for one in json.loads(both[1])["answers"]] == [True, False]
+
+
+def test_whoever_gave_up_is_not_waited_for(city: City) -> None:
+    done: Future[list[Reply | Exception]] = Future()
+    done.cancel()
+    answer(city.services, [call(city, WISH)], done)
+    replies(city.services, [call(city, WISH)])
+    assert done.cancelled()

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -10,12 +9,13 @@ from urllib.parse import unquote
 import pytest
 from serving_city import ID, INVITATIONS, City, Http
 
-from access.audit import Charged
+from access.audit import Entry
 from access.desk import Desk
 from access.invitations import Invitation
 from ledger import audit as audit_store
 from ledger import grants
-from schemas.errors import AuditUnavailable, TooMany
+from ledger.budgets import Limits
+from schemas.errors import AuditUnavailable
 from serving import rendering
 from serving.words import WORDS
 
@@ -249,7 +249,7 @@ def test_the_demo_portal_acts_as_a_client_with_grant_and_audit(city: City) -> No
 
 def test_without_audit_the_page_shows_no_value(city: City) -> None:
     class Broken(Desk):
-        def write_all(self, _asked: Sequence[Charged]) -> list[TooMany | None]:
+        def write(self, _entry: Entry, _limits: Limits | None = None) -> None:
             raise AuditUnavailable("no audit")
 
     desk = Broken.__new__(Broken)

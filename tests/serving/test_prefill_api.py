@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -85,10 +86,10 @@ def test_the_audit_entry_is_durable_before_the_answer_leaves(city: City) -> None
     order: list[str] = []
 
     class Watched(Desk):
-        def write_all(self, asked: Sequence[Charged]) -> list[TooMany | None]:
-            told = super().write_all(asked)
-            order.append(f"{[entry.result for entry, _ in asked]} with {len(entries(city))} on disk")
-            return told
+        def submit(self, asked: Sequence[Charged]) -> "Future[list[TooMany | None]]":
+            done, results = super().submit(asked), [entry.result for entry, _ in asked]
+            done.add_done_callback(lambda _: order.append(f"{results} with {len(entries(city))} on disk"))
+            return done
 
     http = Http(city.with_services(desk=watching(city, Watched)))
     token = {"Authorization": f"Bearer {city.token()}"}
@@ -99,7 +100,7 @@ def test_the_audit_entry_is_durable_before_the_answer_leaves(city: City) -> None
 @pytest.mark.parametrize("subject", [ID, "440308199901101513"])
 def test_without_audit_there_is_no_answer_and_no_value(city: City, subject: str) -> None:
     class Broken(Desk):
-        def write_all(self, _asked: Sequence[Charged]) -> list[TooMany | None]:
+        def submit(self, _asked: Sequence[Charged]) -> "Future[list[TooMany | None]]":
             raise AuditUnavailable("the request could not be written to the audit", todo="try again")
 
     http = Http(city.with_services(desk=watching(city, Broken)))
