@@ -13,7 +13,7 @@ from access.audit import Charged
 from access.desk import Desk
 from ledger import audit as audit_store
 from schemas.errors import Forbidden, Invalid, NotFound, Stop, TooMany, Unauthenticated
-from serving.prefill import Call, Reply, answer
+from serving.prefill_answers import Call, Reply, answer
 from serving.services import Services
 from subjects.file import SubjectFile
 
