@@ -50,7 +50,7 @@ NOT_FOLLOWED = {
     ("schemas/odcs_standard.py", "f'{error.validator}: {wanted}'[:120]"): "a rule of the standard's schema",
     ("schemas/odcs_walk.py", "wrong"): "given by each caller, whose own call tells it",
     ("schemas/odcs_walk.py", "example"): "given by each caller, whose own call tells it",
-    ("serving/prefill.py", "str(error)"): "msgspec's words, for programs",
+    ("serving/prefill_answers.py", "str(error)"): "msgspec's words, for programs",
     ("serving/problems.py", "'; '.join(faults)"): "fields with words of the module's table",
     ("subjects/declared_file.py", "error.message[:300]"): "jsonschema's words",
     ("subjects/declared_file.py", "examples[0]"): "the schema's example",
