@@ -72,14 +72,14 @@ class Sealer:
 
     def seal(self, name: str, value: Sealed | None, *, locked: bool, until: float | None = None) -> str:
         """The seal of a field's value, or of its having none; `until`: the moment its validity ends (Unix seconds)."""
-        key, ends = self._key, self._until if until is None or until > self._until else int(until)
+        ends = self._until if until is None or until > self._until else int(until)
         if value is None:
-            return f"{self._head}.B.{ends}.{_mac(key, name, 'B', ends, '')}"
+            return f"{self._head}.B.{ends}.{_mac(self._key, name, 'B', ends, '')}"
         text = value if isinstance(value, str) else canonical(value)
         if locked:
-            return f"{self._head}.L.{ends}.{_mac(key, name, 'L', ends, text)}"
-        digest = _mac(key, name, "V", ends, text)
-        return f"{self._head}.E.{ends}.{digest}.{_mac(key, name, 'E', ends, digest)}"
+            return f"{self._head}.L.{ends}.{_mac(self._key, name, 'L', ends, text)}"
+        digest = _mac(self._key, name, "V", ends, text)
+        return f"{self._head}.E.{ends}.{digest}.{_mac(self._key, name, 'E', ends, digest)}"
 
 
 def verify(
