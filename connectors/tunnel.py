@@ -72,10 +72,11 @@ class _Client(StreamRequestHandler):
 
     def _is_there(self, method: str, target: str) -> bool:
         """Whether the target is the server; another is refused."""
-        parts = urlsplit(f"//{target}" if method == "CONNECT" else target)
         server = cast("_Server", self.server)
-        if ((parts.hostname or "").lower(), parts.port or 80) == server.named:
-            return True
+        with suppress(ValueError):  # it names no host
+            parts = urlsplit(f"//{target}" if method == "CONNECT" else target)
+            if ((parts.hostname or "").lower(), parts.port or 80) == server.named:
+                return True
         server.strayed = True
         self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         return False
