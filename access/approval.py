@@ -16,12 +16,13 @@ from typing import Literal
 
 from access.actors import Actor, Role
 from ledger.delegations import Delegation
+from schemas.contract import NOT_SHARED
 from schemas.errors import Forbidden, Invalid
 
 Outcome = Literal["granted", "asked", "refused"]
 Ground = Literal["department", "office", "delegation", "overdue"]
 Bar = Literal["own", "twice", "elsewhere"]
-UNCONDITIONAL, NOT_SHARED = 1, 3
+UNCONDITIONAL = 1
 SENSITIVE = frozenset({"L3", "L4"})
 WORKING: frozenset[Role] = frozenset({"editor", "approver", "office"})
 """The roles of those who ask and decide for a department."""

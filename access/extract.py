@@ -2,7 +2,8 @@
 
 1. The dataset is sought among those that the client has any grant for, by name or resource code. One that it has none for answers
    as one that is not there, and is not even looked up.
-2. The decision (`access.decision`) says which columns are allowed. Others that are asked for are withheld, those that do not exist as well.
+2. The decision (`access.decision`) says which columns are allowed. Others that are asked for are withheld, those that do not exist as well, and
+   so are those that are not to be shared (shareType 3), whatever a grant says.
 3. Conditions name allowed columns; any other is no column. In an address, where logs might keep it, no personal column can be named.
 4. Where the ask is about one subject, only rows of the dataset that name it are seen: so a consent opens its subject's rows and no other.
 """
@@ -76,7 +77,7 @@ def granted(desk: Desk, contracts: Contracts, wish: Wish, *, keyed: bool = False
         Forbidden: `keyed`, and the client may not see the key.
     """
     contract = _contract(desk, contracts, wish)
-    columns = {column.name: column for column in contract.columns} if contract else {}
+    columns = {column.name: column for column in contract.shared} if contract else {}
     name = contract.dataset if contract else wish.dataset
     ask = Ask("dataset", name, wish.purpose, tuple(columns), case=wish.case)
     every = desk.decide(wish.client, ask, about=wish.about, statement=wish.consent)

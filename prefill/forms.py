@@ -23,8 +23,6 @@ from schemas.errors import ContractInvalid, Problem
 from subjects import declared_file
 from subjects.kinds import Kind, Kinds
 
-_NEVER_SHARED = 3
-
 
 @dataclass(frozen=True)
 class Option:
@@ -340,7 +338,7 @@ class _Reader:
 
 
 def _closed(contract: Contract, name: str) -> bool:
-    return _NEVER_SHARED in (contract.share_type, contract.column(name).share_type)
+    return contract.column(name) not in contract.shared
 
 
 def _labels(element: str | None) -> tuple[dict[str, str], dict[str, str]]:

@@ -13,6 +13,8 @@ LogicalType = Literal["string", "integer", "number", "decimal", "date", "timesta
 SyncMode = Literal["snapshot", "incremental", "append"]
 Severity = Literal["error", "warning"]
 DriftMode = Literal["evolve", "freeze", "quarantine", "stop"]
+NOT_SHARED = 3
+"""The shareType of what is given to nobody (不予共享)."""
 
 
 @dataclass(frozen=True)
@@ -225,6 +227,11 @@ class Contract:
         """Names of the primary-key columns, in key order."""
         keyed = sorted((c for c in self.columns if c.key_position), key=lambda c: c.key_position)
         return tuple(c.name for c in keyed)
+
+    @property
+    def shared(self) -> tuple[Column, ...]:
+        """The columns that may be given to others at all: neither the dataset's shareType nor their own is 3 (不予共享)."""
+        return tuple(c for c in self.columns if NOT_SHARED not in (self.share_type, c.share_type))
 
     @property
     def references(self) -> tuple[str, ...]:

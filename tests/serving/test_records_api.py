@@ -310,3 +310,25 @@ def test_a_sandbox_over_the_data_of_a_hub_finds_no_record_and_opens_no_ticket_ab
         told.append(bench.get(f"{HOME}/quarantine", purpose=None, case=None))
         assert {answer.status_code for answer in told} <= found
         assert ("h1" in "".join(answer.text for answer in told)) == (bench is real)
+
+
+def test_what_is_not_to_be_shared_is_neither_told_nor_filtered_by_whatever_a_grant_says(tmp_path: Path) -> None:
+    kept = tuple(replace(c, share_type=3) if c.name in ("id", "fee") else c for c in HOUSES.columns)
+    bench = Bench.at(tmp_path, replace(HOUSES, columns=kept))
+    bench.publish(decimals(ROWS))
+    bench.allow()
+    bench.allow("g2", fields=frozenset({"fee", "floors"}))
+    page = bench.get(RECORDS).json()
+    assert (page["fields"], page["withheld"]) == (["district", "owner", "floors"], [])
+    assert [*page["records"][0]] == ["district", "owner", "floors"]
+    asked = bench.get(RECORDS, fields="floors,fee").json()
+    assert (asked["fields"], asked["withheld"]) == (["floors"], ["fee"])
+    assert bench.get(RECORDS, where="fee:eq:3.00").status_code == 422
+    assert bench.get(f"{HOME}/changes", since=0).status_code == 403
+    exported = bench.get(f"{HOME}/export", format="csv").text
+    assert "floors" in exported
+    assert "fee" not in exported
+    closed = Bench.at(tmp_path / "closed", replace(HOUSES, share_type=3))
+    closed.publish(decimals(ROWS))
+    closed.allow()
+    assert [closed.get(path).status_code for path in (RECORDS, f"{HOME}/export?format=csv")] == [403, 403]
