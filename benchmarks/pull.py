@@ -140,14 +140,15 @@ def _written() -> int:
     )
 
 
-def copy_to_nowhere(url: str) -> None:
-    """The wire's limit: binary COPY, read and dropped."""
+def copy_to_nowhere(url: str, since: str = "") -> None:
+    """The wire's limit: binary COPY, read and dropped; of the whole table, or of what changed since a moment."""
     import psycopg
 
     connection = psycopg.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
+    rows = f"(SELECT * FROM residents WHERE updated_at >= '{since}')" if since else "residents"
     started = time.perf_counter()
     session = connection.pgconn
-    session.exec_(b"COPY residents TO STDOUT (FORMAT binary)")
+    session.exec_(f"COPY {rows} TO STDOUT (FORMAT binary)".encode())
     while session.get_copy_data(0)[0] > 0:
         pass
     print(json.dumps({"seconds": time.perf_counter() - started}))
@@ -238,27 +239,40 @@ def change(rows: int, runs: int) -> None:
     Every changed row bears a stamp of its own, as of a day's many transactions: rows that bear the bound's come again with the next pull.
     The server has a quarter of the memory, as its manual advises.
     """
-    import servers
-
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with table_of("postgres", rows, buffers_mb=memory >> 22) as url, tempfile.TemporaryDirectory() as work:
         alone("hub", url, f"{work}/hub", "incremental")
         _upkeep(f"{work}/hub")
-        found = []
-        for turn in range(runs):
-            servers.execute(
-                url,
-                f"UPDATE residents SET address = address || '改', updated_at = clock_timestamp() WHERE mod(id, 100) = {turn}",
-                "VACUUM ANALYZE residents",
-            )
-            time.sleep(3)  # the bound lies a second or two behind the clock
+        found, limit = [], []
+        for turn in range(runs):  # whoever comes first finds the pages cold, so the two take turns
+            _changed(url, 2 * turn)
             found.append(alone("hub", url, f"{work}/hub", "incremental"))
-        size = _csv_bytes(url, f"SELECT * FROM residents WHERE mod(id, 100) = {runs - 1}")
+            limit.append(alone("copy", url, _changed(url, 2 * turn + 1)))
+            alone("hub", url, f"{work}/hub", "incremental")
+        size = _csv_bytes(url, f"SELECT * FROM residents WHERE mod(id, 100) = {2 * runs - 2}")
     print(f"\n1 % of {rows:,} changed, pulled and published, median of {runs}")
-    middle = median_of(found)
+    middle, copied = median_of(found), median_of(limit)["seconds"]
     print(f"  {middle['seconds']:.2f} s for {middle['changed']:,.0f} rows; {middle['written'] / 1e6:.1f} MB written, "
           f"{middle['written'] / size:.2f} of the change ({size / 1e6:.1f} MB as CSV); {middle['peak']:.0f} MiB")  # fmt: skip
+    print(f"  binary COPY of such a change to nowhere: {copied:.2f} s")
     _parts(middle)
+
+
+def _changed(url: str, turn: int) -> str:
+    """Change 1 % of the rows; the moment before it. What changes in one turn lies scattered over the table, as in life."""
+    import psycopg
+    import servers
+
+    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(address) as connection:
+        ((before,),) = connection.execute("SELECT clock_timestamp()::text").fetchall()
+    servers.execute(
+        url,
+        f"UPDATE residents SET address = address || '改', updated_at = clock_timestamp() WHERE mod(id, 100) = {turn}",
+        "VACUUM ANALYZE residents",
+    )
+    time.sleep(3)  # the bound lies a second or two behind the clock
+    return str(before)
 
 
 def _upkeep(home: str) -> None:
@@ -305,7 +319,7 @@ def main() -> None:
     wanted: Any = parser.parse_args()
     if wanted.alone:
         what, url, *more = wanted.alone
-        copy_to_nowhere(url) if what == "copy" else hub_pull(url, Path(more[0]), more[1])
+        copy_to_nowhere(url, *more) if what == "copy" else hub_pull(url, Path(more[0]), more[1])
         return
     for part in wanted.parts:
         rows = wanted.rows or (2_000_000 if part == "mariadb" else 5_000_000)

@@ -6,21 +6,8 @@ from pathlib import Path
 
 import pytest
 import servers
-from connector_stages import (
-    KINDS,
-    TOKEN,
-    CsvStage,
-    DuckDbStage,
-    JsonlStage,
-    MariaDbStage,
-    ParquetStage,
-    PostgresStage,
-    PushStage,
-    RestStage,
-    SqliteStage,
-    Stage,
-    XlsxStage,
-)
+from connector_stages import KINDS, TOKEN, CsvStage, JsonlStage, ParquetStage, PushStage, RestStage, Stage, XlsxStage
+from database_stages import DuckDbStage, MariaDbStage, PostgresStage, SqliteStage
 from http_servers import http_server
 
 _numbers = count(1)

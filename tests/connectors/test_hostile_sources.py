@@ -1,22 +1,14 @@
 """A hostile source, once for every kind: each ugly thing has one named outcome, the exact value or a clear error.
 
-A kind joins by a bench in `connector_stages`; what its system cannot hold at all it says by `Impossible`, `longest` or `odd_table`.
+A kind joins by a stage in `connector_stages` or `database_stages`; what its system cannot hold at all it says by `Impossible`, `longest`
+or `odd_table`.
 """
 
 from pathlib import Path
 
 import pytest
-from connector_stages import (
-    KINDS,
-    SERVERS,
-    CsvStage,
-    FileStage,
-    ServerStage,
-    SqlStage,
-    Stage,
-    XlsxStage,
-    columns,
-)
+from connector_stages import KINDS, SERVERS, CsvStage, FileStage, Stage, XlsxStage, columns
+from database_stages import ServerStage, SqlStage
 
 from schemas.errors import SourceDamaged, SourceMissing
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from connector_stages import SERVERS, DuckDbStage, ServerStage, SqliteStage, SqlStage, columns
+from connector_stages import SERVERS, columns
+from database_stages import DuckDbStage, ServerStage, SqliteStage, SqlStage
 from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.pace import paced

@@ -6,7 +6,8 @@ import struct
 
 import pytest
 import servers
-from connector_stages import MariaDbStage, columns
+from connector_stages import columns
+from database_stages import MariaDbStage
 
 from schemas.contract import Column
 from schemas.errors import SourceDamaged

@@ -5,7 +5,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from connector_stages import SERVERS, CsvStage, ParquetStage, ServerStage, SqliteStage, Stage
+from connector_stages import SERVERS, CsvStage, ParquetStage, Stage
+from database_stages import ServerStage, SqliteStage
 
 from connectors.interface import Rows
 

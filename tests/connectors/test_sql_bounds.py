@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import servers
-from connector_stages import MariaDbStage, PostgresStage, ServerStage, SqliteStage, columns
+from connector_stages import columns
+from database_stages import MariaDbStage, PostgresStage, ServerStage, SqliteStage
 from sqlalchemy import Connection, NullPool, create_engine, make_url
 from sqlalchemy.exc import DBAPIError
 

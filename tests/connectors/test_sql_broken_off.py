@@ -1,7 +1,8 @@
 """A stream that ends before its end: left by the reader, or cut by the server (for MariaDB: tests/faults/test_cuts.py)."""
 
 import pytest
-from connector_stages import MariaDbStage, PostgresStage, ServerStage, columns
+from connector_stages import columns
+from database_stages import MariaDbStage, PostgresStage, ServerStage
 
 from schemas.errors import SourceUnreachable
 

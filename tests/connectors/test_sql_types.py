@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from connector_stages import MariaDbStage, PostgresStage, ServerStage
+from database_stages import MariaDbStage, PostgresStage, ServerStage
 
 from connectors.batches import ahead
 from schemas.contract import Column

@@ -3,7 +3,8 @@
 import sqlite3
 
 import pytest
-from connector_stages import MariaDbStage, PostgresStage, SqliteStage, columns
+from connector_stages import columns
+from database_stages import MariaDbStage, PostgresStage, SqliteStage
 
 from schemas.contract import Source
 from schemas.errors import ContractInvalid, SourceDamaged, SourceDenied, SourceMissing
