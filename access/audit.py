@@ -1,8 +1,9 @@
 """The audit chain: who asked what about whom, durable before any value leaves, and impossible to change unseen.
 
-1. `AuditLog.write` hands an entry to the one writer thread of this process and waits until it is on disk; `submit` hands over several at
-   once. Whatever waits at the same moment shares one transaction (group commit), so many callers cost little more than one. In it each entry
-   is charged to its client's budget and quotas (`ledger.budgets`); over a limit, that is its result, and the caller gets TooMany instead.
+1. `Log.write` hands an entry to a chain's one writer and waits until it is on disk; `submit` hands over several at once. `AuditLog`'s writer
+   is a thread of this process, `access.audit_process.AuditProcess`'s a process of its own, for a server that many wait for. Whatever waits at
+   the same moment shares one transaction (group commit), so many callers cost little more than one. In it each entry is charged to its
+   client's budget and quotas (`ledger.budgets`); over a limit, that is its result, and the caller gets TooMany instead.
 2. Every entry carries sha256(hash before + canonical text); the chain's head is signed (Ed25519) with it.
 3. A chain's first entry, and one a minute from then on, pins the heads of the other chains, so that none can be cut back unseen.
 4. `access.audit_verifier` walks everything and names each edit, deletion, reordering and truncation. What it cannot see by itself: the
@@ -16,6 +17,7 @@ import json
 import queue
 import threading
 import unicodedata
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -105,44 +107,19 @@ class _Waiting:
     done: Future[list[TooMany | None]]
 
 
-class AuditLog:
-    """The chain of this process. Use as a context manager, or call `close`; start it after any fork."""
+class Log(ABC):
+    """Where entries go. Use as a context manager, or call `close`."""
 
-    def __init__(
-        self,
-        db: Database,
-        *,
-        chain: str,
-        signer: Signer,
-        clock: Callable[[], datetime],
-        timezone: str = "Asia/Shanghai",
-        anchor: Callable[[Head], None] = lambda _head: None,
-    ) -> None:
-        """`chain` is a name no other process has used or uses; `timezone` says when a day of a quota begins.
+    def __init__(self, db: Database, *, clock: Callable[[], datetime], timezone: str) -> None:
+        self._db, self._clock, self._zone = db, clock, ZoneInfo(timezone)
 
-        `anchor` keeps a signed head somewhere else; it is called before the answers whose entries it stands for may leave.
-        """
-        self._db = db
-        self._zone = ZoneInfo(timezone)
-        self._chain = chain
-        self._signer = signer
-        self._clock = clock
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
-        self._tip: Head | None = None
-        self._pinned: dict[str, list[int | str]] = {}
-        self._anchored = datetime.min.replace(tzinfo=UTC)
-        self._anchor = anchor
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name=f"audit-{chain}", daemon=True)
-        self._thread.start()
-
+    @abstractmethod
     def submit(self, asked: Sequence[Charged]) -> Future[list[TooMany | None]]:
         """A future that is done when the entries are durable, with what each is told that is over a limit; or fails with AuditUnavailable."""
-        if self._closed:
-            raise AuditUnavailable("the audit log is closed", todo="try again in a moment")
-        done: Future[list[TooMany | None]] = Future()
-        self._queue.put(_Waiting(asked, done))
-        return done
+
+    @abstractmethod
+    def close(self) -> None:
+        """Write what is waiting, then stop."""
 
     def write(self, entry: Entry, limits: Limits | None = None) -> None:
         """Return only when the entry is durable; else AuditUnavailable or TooMany, and nothing may be disclosed."""
@@ -162,22 +139,60 @@ class AuditLog:
         except Exception as error:
             raise unavailable(error) from error
         if not within:
-            raise _too_many("over budget")
-
-    def close(self) -> None:
-        """Write what is waiting, then stop."""
-        self._closed = True
-        self._queue.put(None)
-        self._thread.join()
-        if self._tip is not None:
-            with suppress(OSError):
-                self._anchor(self._tip)
+            raise too_many("over budget")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class AuditLog(Log):
+    """The chain of this process, written by a thread; start it after any fork."""
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        chain: str,
+        signer: Signer,
+        clock: Callable[[], datetime],
+        timezone: str = "Asia/Shanghai",
+        anchor: Callable[[Head], None] = lambda _head: None,
+    ) -> None:
+        """`chain` is a name no other process has used or uses; `timezone` says when a day of a quota begins.
+
+        `anchor` keeps a signed head somewhere else; it is called before the answers whose entries it stands for may leave.
+        """
+        super().__init__(db, clock=clock, timezone=timezone)
+        self._chain = chain
+        self._signer = signer
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._tip: Head | None = None
+        self._pinned: dict[str, list[int | str]] = {}
+        self._anchored = datetime.min.replace(tzinfo=UTC)
+        self._anchor = anchor
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name=f"audit-{chain}", daemon=True)
+        self._thread.start()
+
+    def submit(self, asked: Sequence[Charged]) -> Future[list[TooMany | None]]:
+        """See `Log`."""
+        if self._closed:
+            raise closed()
+        done: Future[list[TooMany | None]] = Future()
+        self._queue.put(_Waiting(asked, done))
+        return done
+
+    def close(self) -> None:
+        """See `Log`."""
+        self._closed = True
+        self._queue.put(None)
+        self._thread.join()
+        if self._tip is not None:
+            with suppress(OSError):
+                self._anchor(self._tip)
 
     def _run(self) -> None:
         open_for_more = True
@@ -194,7 +209,7 @@ class AuditLog:
             else:
                 for group in waiting:
                     group.done.set_result(
-                        [_too_many(verdict) if verdict else None for verdict in islice(told, len(group.asked))]
+                        [too_many(verdict) if verdict else None for verdict in islice(told, len(group.asked))]
                     )
 
     def _gather(self) -> tuple[list[_Waiting], bool]:
@@ -278,12 +293,18 @@ def _body(entry: Entry, verdict: Verdict) -> dict[str, Any]:
     return {**body, "result": verdict} if verdict else body
 
 
-def _too_many(verdict: Verdict) -> TooMany:
+def too_many(verdict: Verdict) -> TooMany:
+    """What is told of an entry that is over a limit."""
     return TooMany(_OVER[verdict], todo="ask the data office", limit=verdict)
 
 
 def _stamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def closed() -> AuditUnavailable:
+    """What is told when nothing more is taken."""
+    return AuditUnavailable("the audit log is closed", todo="try again in a moment")
 
 
 def unavailable(cause: Exception | None = None) -> AuditUnavailable:

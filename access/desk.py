@@ -18,7 +18,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from access import consent
-from access.audit import AuditLog, Charged, Entry
+from access.audit import Charged, Entry, Log
 from access.clients import require_active
 from access.decision import Ask, Consent, Decision, decide, refused
 from access.keys import Keys
@@ -63,7 +63,7 @@ class Desk:
     def __init__(
         self,
         ledger: Database,
-        log: AuditLog,
+        log: Log,
         tokens: Tokens,
         *,
         audience: str,

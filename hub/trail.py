@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from access import audit_trail, audit_verify
 from access.audit import AuditLog, pseudonym
+from access.audit_process import AuditProcess
 from access.audit_seal import Signer
 from access.audit_trail import head_line
 from access.audit_verifier import Head, Report, read_heads
@@ -23,6 +25,14 @@ def open_log(hub: Hub, name: str) -> AuditLog:
     return AuditLog(
         hub.audit, chain=chain, signer=Signer(hub.key("audit")), clock=hub.clock, timezone=hub.settings.timezone,
         anchor=_keeper(hub.settings.audit_anchors),
+    )  # fmt: skip
+
+
+def open_process(hub: Hub, name: str) -> AuditProcess:
+    """The same, written by a process of its own (`hub.audit_writer`), for a server that many wait for. To be closed."""
+    return AuditProcess(
+        hub.audit, command=[sys.executable, "-m", "hub.audit_writer", name], told=hub.settings.model_dump_json(exclude_none=True).encode(),
+        clock=hub.clock, timezone=hub.settings.timezone,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from access import accounts
 from access.accounts import Passwords
-from access.audit import AuditLog, pseudonym
+from access.audit import Log, pseudonym
 from access.desk import Desk
 from access.sessions import Sessions, hashed
 from access.signin import SignIn
@@ -39,17 +39,18 @@ from serving.console.desks import Desks
 from serving.services import Console, Inbox, Scorecards, Services
 
 
-def application(hub: Hub) -> Any:
-    """The ASGI application over this hub."""
-    return create_app(services(hub))
+def application(hub: Hub, log: Log | None = None) -> Any:
+    """The ASGI application over this hub; `log`: where its audit goes, a thread of this process if not said otherwise."""
+    return create_app(services(hub, log))
 
 
-def services(hub: Hub) -> Services:
+def services(hub: Hub, log: Log | None = None) -> Services:
     """Everything the routes call."""
+    log = log or trail.open_log(hub, "api")
     kinds, forms = subject_files.kinds(hub), subject_files.every_form(hub)
     prefill = prefilling(hub)
     tokens = Tokens(partial(hub.keys, "token", within=2 * LIFETIME), issuer=hub.settings.api_url)
-    log, offered = trail.open_log(hub, "api"), offer(hub, forms, kinds)
+    offered = offer(hub, forms, kinds)
     desk = Desk(
         hub.ledger, log, tokens, audience=hub.settings.api_url, pairwise_key=hub.key("pairwise"), clock=hub.clock,
         budget=hub.settings.subject_budget,
@@ -88,7 +89,7 @@ def services(hub: Hub) -> Services:
     )
 
 
-def _of_records(hub: Hub, forms: Mapping[str, Form], desk: Desk, log: AuditLog) -> dict[str, Any]:
+def _of_records(hub: Hub, forms: Mapping[str, Form], desk: Desk, log: Log) -> dict[str, Any]:
     """What looks records up, in the lake or in quarantine: a sandbox has none of it."""
     return {
         "records": records_of(hub, desk),

@@ -1,7 +1,7 @@
 """The two routes that carry a portal's load, as plain ASGI: ask for a form's fields, and have what came back compared with its seals.
 
 1. `Plain` answers them before the framework does: the event loop reads and writes, one thread answers whatever waits, several requests at
-   once (`serving.prefill_answers`), and the audit's thread commits their entries meanwhile. Here are headers and sizes.
+   once (`serving.prefill_answers`), and the audit's writer commits their entries meanwhile. Here are headers and sizes.
 2. `If-None-Match` with an answer's tag gives 304 where there is nothing new. The request only reads, and is a POST so that the identifier
    stays out of addresses; it is answered as a GET would be.
 """

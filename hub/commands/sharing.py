@@ -19,15 +19,18 @@ def serve(
     """Serve the API, the catalog's pages and, where settings say so, the demonstration portal."""
     import uvicorn
 
+    from hub.trail import open_process
     from hub.web import application
 
-    app = application(hub())
-    sys.setswitchinterval(
-        0.0005
-    )  # between the requests' thread and the audit's: neither waits for the other's five milliseconds
-    gc.collect()
-    gc.freeze()  # what stays for good is not looked through again with every hundredth answer
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE)
+    it = hub()
+    with open_process(it, "api") as log:
+        app = application(it, log)
+        sys.setswitchinterval(
+            0.0005
+        )  # between the loop and the requests' thread: neither waits for the other's five milliseconds
+        gc.collect()
+        gc.freeze()  # what stays for good is not looked through again with every hundredth answer
+        uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE)
 
 
 def add_to(app: typer.Typer) -> None:
