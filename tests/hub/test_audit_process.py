@@ -39,8 +39,12 @@ def log(hub: Hub) -> Iterator[AuditProcess]:
         yield opened
 
 
+def _number(subject: str) -> int:
+    return int(subject.rpartition("-")[2])
+
+
 def subjects(hub: Hub) -> list[str]:
-    return [json.loads(link.body)["subject"] for link in store.links(hub.audit) if link.subject]
+    return sorted((json.loads(link.body)["subject"] for link in store.links(hub.audit) if link.subject), key=_number)
 
 
 def chains(hub: Hub) -> int:
