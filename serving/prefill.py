@@ -1,7 +1,8 @@
 """The two routes that carry a portal's load, as plain ASGI: ask for a form's fields, and have what came back compared with its seals.
 
-1. `Plain` answers them before the framework does: the event loop reads and writes, one thread answers whatever waits, several requests at
-   once (`serving.prefill_answers`), and the audit's writer commits their entries meanwhile. Here are headers and sizes.
+1. `Plain` answers them before the framework does: whatever waits is answered together (`serving.prefill_answers`), on the event loop where
+   files lie on this machine, by a thread where a server is asked for them, and the audit's writer commits their entries meanwhile. Here
+   are headers and sizes.
 2. `If-None-Match` with an answer's tag gives 304 where there is nothing new. The request only reads, and is a POST so that the identifier
    stays out of addresses; it is answered as a GET would be.
 """
@@ -33,11 +34,15 @@ class Plain:
     """Answers the two routes before the framework finds, reads, validates and injects; everything else is passed on."""
 
     def __init__(self, app: ASGIApp, services: Services) -> None:
-        self._app, thread = app, ThreadPoolExecutor(1, "prefill")
+        self._app = app
+        thread = ThreadPoolExecutor(1, "prefill") if services.prefill.waits else None
 
         def send(calls: Sequence[Call]) -> "Future[list[Reply | Exception]]":
             done: Future[list[Reply | Exception]] = Future()
-            thread.submit(answer, services, calls, done)
+            if thread is None:
+                answer(services, calls, done)
+            else:
+                thread.submit(answer, services, calls, done)
             return done
 
         self._reply = Gather(send, unavailable, patience=PATIENCE_SECONDS, most=_AT_ONCE, calls=_CALLS)

@@ -267,7 +267,7 @@ class Prefilling:
     `files`: subjects' files by kind and identifier, in their order, None where there is none. `world`: the moment with the state of a kind's
     sources. `handle`: how a client is told of a subject, by client, kind and identifier: another name for
     each client. `keys`: of the seals, by id. `personas`: by kind and identifier, the fictitious subjects that testers may use; none in
-    production.
+    production. `waits`: whether what is looked up for an answer may be waited for, as a server is; else it is read from files here.
     """
 
     files: Callable[[Sequence[tuple[str, str]]], Sequence[SubjectFile | None]]
@@ -275,6 +275,7 @@ class Prefilling:
     handle: Callable[[str, str, str], str]
     keys: Mapping[str, SealKey]
     personas: Mapping[tuple[str, str], Persona] = field(default_factory=dict)
+    waits: bool = True
 
 
 @dataclass(frozen=True)

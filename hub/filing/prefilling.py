@@ -42,7 +42,9 @@ def prefilling(hub: Hub) -> Prefilling:
         return World(known, hub.clock(), key, hub.settings.timezone, sandbox, frames)
 
     personas = {(one.kind, one.identifier): one for one in made_personas(hub)} if hub.settings.personas != "off" else {}
-    return Prefilling(_nobody if sandbox else _files(hub), world, partial(handle, names), {key.id: key}, personas)
+    files = _nobody if sandbox else _files(hub)
+    waits = not all(db.is_sqlite for db in ((hub.ledger,) if sandbox else (hub.ledger, hub.subjects)))
+    return Prefilling(files, world, partial(handle, names), {key.id: key}, personas, waits)
 
 
 def portal(hub: Hub, forms: Mapping[str, Form], personas: Personas) -> Portal:
