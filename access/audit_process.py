@@ -3,7 +3,7 @@
 1. Entries go down a line (a pair of sockets) as MessagePack and come back as verdicts, both under a number. The writer is an `AuditLog` at
    the other end, with a chain of its own.
 2. Whoever ends first: a server that is gone closes the line, and its writer writes what came and ends. A writer that is gone fails whatever
-   waits (no audit, no answer), and the next entries begin another, on another chain.
+   waits (no audit, no answer), and the next entries begin another, on another chain; so they do where a writer hangs, which is ended.
 3. What the writer needs to know it is told first, down the line: nothing of it stands in a command line or an environment.
 """
 
@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -21,17 +22,23 @@ from multiprocessing.connection import Connection
 
 from msgspec.msgpack import Decoder, Encoder
 
-from access.audit import AuditLog, Charged, Log, closed, too_many, unavailable
+from access.audit import PATIENCE_SECONDS, AuditLog, Charged, Log, closed, too_many, unavailable
 from ledger.budgets import Verdict
 from ledger.database import Database
 from schemas.errors import TooMany
 
 _LOG = logging.getLogger(__name__)
+HANGING_SECONDS = PATIENCE_SECONDS
+"""So long a writer may take for what it was handed; nobody waits any longer for it."""
 _CLOSE_SECONDS = 10
 _ENCODER = Encoder()
 _ASKED: "Decoder[tuple[int, list[Charged]]]" = Decoder(tuple[int, list[Charged]])
 _TOLD: "Decoder[tuple[int, list[Verdict] | str]]" = Decoder(tuple[int, list[Verdict] | str])
 """For each entry what it is over, or why none could be written."""
+
+
+_Waiting = tuple[Future[list[TooMany | None]], float]
+"""What somebody waits for, and since when (`time.monotonic`)."""
 
 
 class AuditProcess(Log):
@@ -57,7 +64,9 @@ class AuditProcess(Log):
         with self._lock:
             if self._closed:
                 raise closed()
-            if self._writer.gone:
+            if self._writer.hangs():
+                self._writer.process.kill()
+            if self._writer.gone or self._writer.hangs():
                 self._writer = _Writer(self._command, self._told)
             return self._writer.send(asked)
 
@@ -78,7 +87,7 @@ class _Writer:
             self.process = subprocess.Popen([*command, str(end)], pass_fds=[end], stdin=subprocess.DEVNULL)  # noqa: S603 - our own writer
         self.gone = False
         self._line = Connection(ours.detach())
-        self._waiting: dict[int, Future[list[TooMany | None]]] = {}
+        self._waiting: dict[int, _Waiting] = {}
         self._number = 0
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._listen, name="audit-line", daemon=True)
@@ -93,10 +102,16 @@ class _Writer:
         with self._lock:
             if self.gone:
                 raise unavailable()
-            self._waiting[self._number] = done
+            self._waiting[self._number] = done, time.monotonic()
         with suppress(OSError):
             self._line.send_bytes(_ENCODER.encode((self._number, asked)))
         return done
+
+    def hangs(self) -> bool:
+        """Whether what was handed over first has waited for too long."""
+        with self._lock:
+            since = next((since for _, since in self._waiting.values()), None)
+        return since is not None and time.monotonic() - since > HANGING_SECONDS
 
     def close(self) -> None:
         """Tell the writer that nothing more comes, and wait until it has written what came."""
@@ -107,19 +122,20 @@ class _Writer:
         self.process.wait()
 
     def _listen(self) -> None:
-        cause: Exception | None = None
         try:
             while True:
                 number, told = _TOLD.decode(self._line.recv_bytes())
-                _finish(self._waiting.pop(number), told)
-        except (EOFError, OSError) as error:
-            cause = error
-        with self._lock:
-            self.gone = True
-        for done in self._waiting.values():
-            if done.set_running_or_notify_cancel():
-                done.set_exception(unavailable(cause))
+                with self._lock:
+                    done, _ = self._waiting.pop(number)
+                _finish(done, told)
+        except Exception as error:  # noqa: BLE001 - the line's end, or no line any more: whoever waits must hear of it
+            with self._lock:
+                self.gone, left = True, [done for done, _ in self._waiting.values()]
+                self._waiting.clear()
+            for done in left:
+                _finish(done, str(error) or type(error).__name__)
         self._line.close()
+        self.process.kill()
         self.process.wait()
 
 

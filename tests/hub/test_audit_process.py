@@ -92,19 +92,22 @@ def test_a_writer_that_is_killed_fails_what_waits_and_the_next_entry_begins_anot
     assert (subjects(hub), chains(hub)) == (["subject-0", "subject-2"], 2)
 
 
-def test_a_writer_that_hangs_is_no_answer_and_takes_up_what_came(
+def test_a_writer_that_hangs_is_no_answer_and_is_ended_when_the_next_entry_begins_another(
     hub: Hub, log: AuditProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log.write(entry(0))
-    os.kill(log.writer, signal.SIGSTOP)
+    first = log.writer
+    os.kill(first, signal.SIGSTOP)
     with monkeypatch.context() as patched:
         patched.setattr("access.audit.PATIENCE_SECONDS", 0.05)
         with pytest.raises(AuditUnavailable):
             log.write(entry(1))
-    os.kill(log.writer, signal.SIGCONT)
-    log.write(entry(2))
-    assert {"subject-0", "subject-2"} <= set(subjects(hub))
-    assert chains(hub) == 1
+        patched.setattr("access.audit_process.HANGING_SECONDS", 0.01)
+        waiting = log.submit([(entry(2), None)])
+    assert waiting.result(30) == [None]
+    until(lambda: not running(first))
+    assert log.writer != first
+    assert (subjects(hub), chains(hub)) == (["subject-0", "subject-2"], 2)
 
 
 def test_signals_that_mean_the_server_do_not_end_its_writer(hub: Hub, log: AuditProcess) -> None:
