@@ -18,7 +18,7 @@ import queue
 import threading
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
@@ -139,7 +139,7 @@ class Log(ABC):
         except Exception as error:
             raise unavailable(error) from error
         if not within:
-            raise too_many("over budget")
+            raise _too_many("over budget")
 
     def __enter__(self) -> Self:
         return self
@@ -208,9 +208,7 @@ class AuditLog(Log):
                     group.done.set_exception(unavailable(error))
             else:
                 for group in waiting:
-                    group.done.set_result(
-                        [too_many(verdict) if verdict else None for verdict in islice(told, len(group.asked))]
-                    )
+                    group.done.set_result(refusals(islice(told, len(group.asked))))
 
     def _gather(self) -> tuple[list[_Waiting], bool]:
         """All that waits now (at least one group, at most about a batch of entries), and whether more may come."""
@@ -293,8 +291,12 @@ def _body(entry: Entry, verdict: Verdict) -> dict[str, Any]:
     return {**body, "result": verdict} if verdict else body
 
 
-def too_many(verdict: Verdict) -> TooMany:
-    """What is told of an entry that is over a limit."""
+def refusals(verdicts: Iterable[Verdict]) -> list[TooMany | None]:
+    """What each is told whose entry is durable: None, or that it is over a limit."""
+    return [_too_many(verdict) if verdict else None for verdict in verdicts]
+
+
+def _too_many(verdict: Verdict) -> TooMany:
     return TooMany(_OVER[verdict], todo="ask the data office", limit=verdict)
 
 

@@ -4,7 +4,7 @@
    the other end, with a chain of its own.
 2. Whoever ends first: a server that is gone closes the line, and its writer writes what came and ends. A writer that is gone fails whatever
    waits (no audit, no answer), and the next entries begin another, on another chain; so they do where a writer hangs, which is ended.
-3. What the writer needs to know it is told first, down the line: nothing of it stands in a command line or an environment.
+3. What the writer needs to know, and no more, it is told first, down the line: a command line can be read by others.
 """
 
 import logging
@@ -22,7 +22,7 @@ from multiprocessing.connection import Connection
 
 from msgspec.msgpack import Decoder, Encoder
 
-from access.audit import PATIENCE_SECONDS, AuditLog, Charged, Log, closed, too_many, unavailable
+from access.audit import PATIENCE_SECONDS, AuditLog, Charged, Log, closed, refusals, unavailable
 from ledger.budgets import Verdict
 from ledger.database import Database
 from schemas.errors import TooMany
@@ -35,8 +35,6 @@ _ENCODER = Encoder()
 _ASKED: "Decoder[tuple[int, list[Charged]]]" = Decoder(tuple[int, list[Charged]])
 _TOLD: "Decoder[tuple[int, list[Verdict] | str]]" = Decoder(tuple[int, list[Verdict] | str])
 """For each entry what it is over, or why none could be written."""
-
-
 _Waiting = tuple[Future[list[TooMany | None]], float]
 """What somebody waits for, and since when (`time.monotonic`)."""
 
@@ -64,9 +62,10 @@ class AuditProcess(Log):
         with self._lock:
             if self._closed:
                 raise closed()
-            if self._writer.hangs():
+            hangs = self._writer.hangs()
+            if hangs:
                 self._writer.process.kill()
-            if self._writer.gone or self._writer.hangs():
+            if hangs or self._writer.gone:
                 self._writer = _Writer(self._command, self._told)
             return self._writer.send(asked)
 
@@ -168,4 +167,4 @@ def _finish(done: Future[list[TooMany | None]], told: list[Verdict] | str) -> No
     if isinstance(told, str):
         done.set_exception(unavailable(RuntimeError(told)))
     else:
-        done.set_result([too_many(verdict) if verdict else None for verdict in told])
+        done.set_result(refusals(told))

@@ -30,10 +30,9 @@ def open_log(hub: Hub, name: str) -> AuditLog:
 
 def open_process(hub: Hub, name: str) -> AuditProcess:
     """The same, written by a process of its own (`hub.audit_writer`), for a server that many wait for. To be closed."""
-    return AuditProcess(
-        hub.audit, command=[sys.executable, "-m", "hub.audit_writer", name], told=hub.settings.model_dump_json(exclude_none=True).encode(),
-        clock=hub.clock, timezone=hub.settings.timezone,
-    )  # fmt: skip
+    told = hub.settings.model_dump_json(include={"home", "audit_url", "audit_anchors", "timezone"})
+    command = [sys.executable, "-m", "hub.audit_writer", name]
+    return AuditProcess(hub.audit, command=command, told=told.encode(), clock=hub.clock, timezone=hub.settings.timezone)
 
 
 def public_keys(hub: Hub) -> list[str]:

@@ -25,9 +25,8 @@ def serve(
     it = hub()
     with open_process(it, "api") as log:
         app = application(it, log)
-        sys.setswitchinterval(
-            0.0005
-        )  # between the loop and the requests' thread: neither waits for the other's five milliseconds
+        # Between the loop and the threads beside it: neither waits for the other's five milliseconds.
+        sys.setswitchinterval(0.0005)
         gc.collect()
         gc.freeze()  # what stays for good is not looked through again with every hundredth answer
         uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE)

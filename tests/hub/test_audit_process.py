@@ -8,6 +8,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -161,11 +162,19 @@ def test_a_writer_that_cannot_begin_is_no_answer(hub: Hub) -> None:
                 log.write(entry())
 
 
-def test_what_a_writer_is_told_stands_in_no_command_line_and_no_environment(tmp_path: Path) -> None:
+def test_a_writer_is_told_where_to_write_and_no_secret_that_it_does_not_need_and_not_where_others_can_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     secret = "canary-of-a-password"
-    hub = Hub(Settings(home=tmp_path, ledger_url=f"sqlite:///{tmp_path}/{secret}.db"))
+    settings = Settings(home=tmp_path, audit_url=f"sqlite:///{tmp_path}/{secret}.db", ledger_url="sqlite:///ledger-9e1")
+    hub, told = Hub(settings), list[bytes]()
+    send = Connection.send_bytes
+    monkeypatch.setattr(Connection, "send_bytes", lambda line, sent: (told.append(sent), send(line, sent)))
     with trail.open_process(hub, "api") as log:
         log.write(entry())
+        assert secret.encode() in told[0]
+        assert b"ledger-9e1" not in told[0]
         for name in ("cmdline", "environ"):
             assert secret.encode() not in Path(f"/proc/{log.writer}/{name}").read_bytes()
+    assert subjects(hub) == ["subject-0"]
     hub.audit.dispose()

@@ -23,7 +23,7 @@ NOBODY = "440308199901101513"
 
 
 def call(city: City, wish: Any, *, token: str | None = None, client: str = "portal") -> Call:
-    """A request as it reaches the answering thread."""
+    """A request as it reaches `answer`."""
     body = wish if isinstance(wish, bytes) else json.dumps(wish).encode()
     return Call("/v1/prefill", city.token(client) if token is None else token, "", body)
 

@@ -1,17 +1,28 @@
 """What portals rely on at the two prefill routes beside values: seals that come back, tags, drafts, batches, fields without a form, limits."""
 
+import asyncio
 import json
 import sqlite3
+import threading
+from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from serving_city import ID, PURPOSE, City
+from httpx import ASGITransport, AsyncClient
+from serving_city import ID, PURPOSE, City, Http
 
+from hub.core import Hub
+from hub.filing.prefilling import prefilling
+from hub.settings import Settings
 from ledger import audit as audit_store
+from ledger.database import Database, subject_tables
+from serving.app import create_app
 from serving.prefill import MOST_BYTES
+from subjects.file import SubjectFile
 
 FORM = "hk_macao_permit_renewal"
 WISH = {"form": FORM, "subject": ID, "purpose": PURPOSE, "case": "2026-17"}
@@ -210,3 +221,54 @@ def test_the_description_of_the_api_holds_both_routes_with_their_structures(city
     assert "seal" in json.dumps(paths["/v1/prefill"]["post"]["responses"]["200"])
     assert "out_of_date" in json.dumps(paths["/v1/prefill/verify"])
     assert "$ref" not in json.dumps(paths["/v1/prefill"]["post"]["requestBody"])
+
+
+class Slow:
+    """Files that come when they are let, and say which thread was kept waiting for them."""
+
+    def __init__(self, city: City) -> None:
+        self.files, self.asked, self.go, self.by = city.services.prefill.files, threading.Event(), threading.Event(), ""
+
+    def __call__(self, asked: Sequence[tuple[str, str]]) -> Sequence[SubjectFile | None]:
+        self.by = threading.current_thread().name
+        self.asked.set()
+        assert self.go.wait(20)
+        return self.files(asked)
+
+
+def test_a_server_that_is_slow_with_files_keeps_nobody_else_waiting(city: City) -> None:
+    slow = Slow(city)
+    app = create_app(replace(city.services, prefill=replace(city.services.prefill, files=slow, waits=True)))
+    headers = {"Authorization": f"Bearer {city.token('portal')}"}
+
+    async def both() -> tuple[int, int]:
+        async with AsyncClient(transport=ASGITransport(app), base_url="http://hub.test") as client:
+            form = asyncio.create_task(client.post("/v1/prefill", json=WISH, headers=headers))
+            assert await asyncio.to_thread(slow.asked.wait, 20)
+            other = await client.get("/v1/forms", headers=headers)
+            assert not form.done()
+            slow.go.set()
+            return other.status_code, (await form).status_code
+
+    assert asyncio.run(both()) == (200, 200)
+    assert slow.by.startswith("prefill")
+
+
+def test_files_of_this_machine_are_read_on_the_loop(city: City) -> None:
+    slow = Slow(city)
+    slow.go.set()
+    app = create_app(replace(city.services, prefill=replace(city.services.prefill, files=slow, waits=False)))
+    headers = {"Authorization": f"Bearer {city.token('portal')}"}
+    assert Http(app).post("/v1/prefill", json=WISH, headers=headers).status_code == 200
+    assert slow.by == threading.main_thread().name
+
+
+def test_only_a_hub_whose_files_and_rights_are_its_own_does_not_wait_for_a_server(tmp_path: Path) -> None:
+    for name in ("subjects", "forms"):
+        (tmp_path / name).mkdir()
+    own = Settings(home=tmp_path, declarations=tmp_path, personas="off")
+    away = "postgresql+psycopg://nobody@127.0.0.1:1/none"
+    assert not prefilling(Hub(own)).waits
+    hub = Hub(own)
+    vars(hub)["subjects"] = Database(away, subject_tables)
+    assert prefilling(hub).waits
