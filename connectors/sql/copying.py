@@ -23,7 +23,7 @@ from connectors.batches import ahead
 from connectors.sql.gulping import GULP_MS, gulps
 from schemas.errors import SourceDamaged
 
-BLOCK = 2 << 20
+BLOCK = 4 << 20
 _ESCAPES = {r"\n": "\n", r"\t": "\t", r"\r": "\r", r"\b": "\b", r"\f": "\f", r"\v": "\v"}
 WAIT_SECONDS = 900
 """The longest silence in the middle of a COPY before the server counts as gone (its own time-outs are shorter)."""
