@@ -24,6 +24,7 @@ from connectors.sql.gulping import GULP_MS, gulps
 from schemas.errors import SourceDamaged
 
 BLOCK = 4 << 20
+GULP = 512 << 10
 _ESCAPES = {r"\n": "\n", r"\t": "\t", r"\r": "\r", r"\b": "\b", r"\f": "\f", r"\v": "\v"}
 WAIT_SECONDS = 900
 """The longest silence in the middle of a COPY before the server counts as gone (its own time-outs are shorter)."""
@@ -57,7 +58,7 @@ def _blocks(session: pq.abc.PGconn, statement: bytes) -> Iterator[bytearray]:
         raise psycopg.errors.error_from_result(result)
     block, silence = bytearray(), 0
     take = session.get_copy_data
-    with gulps(session.socket, BLOCK // 4):
+    with gulps(session.socket, GULP) as source:
         while True:
             size, row = take(1)
             if size > 0:
@@ -67,7 +68,7 @@ def _blocks(session: pq.abc.PGconn, statement: bytes) -> Iterator[bytearray]:
                     yield block
                     block = bytearray()
             elif size == 0:
-                silence = 0 if poll.poll(GULP_MS) else silence + 1
+                silence = 0 if source.more() else silence + 1
                 session.consume_input()
                 if silence * GULP_MS > WAIT_SECONDS * 1000:
                     raise psycopg.OperationalError("the server fell silent")

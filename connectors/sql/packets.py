@@ -9,7 +9,6 @@ So rows cost half of what a driver in Rust takes, are of the connection's own sn
 """
 
 import io
-import select
 import socket
 import ssl
 import struct
@@ -99,15 +98,13 @@ def _taking(connection: Any, patience: float) -> Iterator[Take]:
     if isinstance(connection._sock, ssl.SSLSocket):
         yield connection._rfile.raw.readinto
         return
-    with gulps(connection._sock.fileno(), GULP) as shared:
-        poll = select.poll()
-        poll.register(shared, select.POLLIN)
+    with gulps(connection._sock.fileno(), GULP) as source:
 
         def take(room: memoryview) -> int:
             for _ in range(int(patience * 1000 / GULP_MS)):
-                poll.poll(GULP_MS)
+                source.wait()
                 with suppress(BlockingIOError):
-                    return shared.recv_into(room, 0, socket.MSG_DONTWAIT)
+                    return source.socket.recv_into(room, 0, socket.MSG_DONTWAIT)
             return 0
 
         yield take
