@@ -88,8 +88,8 @@ def test_a_copy_that_is_there_whole_is_read_without_waiting_for_its_pieces(
     address = make_url(postgres_url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address) as connection:
         rows = "SELECT i, repeat('x', 100) FROM generate_series(1, 1000) AS i"
-        schema = pa.schema([("i", pa.int64()), ("text", pa.string())])
-        found = [*copying.copied(connection, f"COPY ({rows}) TO STDOUT", schema)]
+        columns: dict[str, pa.DataType] = {"i": pa.int64(), "text": pa.string()}
+        found = [*copying.copied(connection, f"COPY ({rows}) TO STDOUT", pa.schema(columns))]
     assert sum(batch.num_rows for batch in found) == 1_000
     assert made[0].waits <= 1
 
