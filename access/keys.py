@@ -1,7 +1,7 @@
 """Public keys of others, as JWK sets (RFC 7517): checked when they are registered, loaded when a signature is checked.
 
-The list of algorithms is fixed here, whatever a token's header claims: Ed25519 and ECDSA on P-256. Neither `none` nor any algorithm with a
-shared secret is on it, so that nobody can sign with a public key as if it were one.
+The list of algorithms is fixed here, whatever a token's header claims: Ed25519, ECDSA on P-256 and RSASSA-PSS, as FAPI 2.0 (5.4.1) has them.
+Neither `none` nor any algorithm with a shared secret is on it, so that nobody can sign with a public key as if it were one.
 """
 
 import json
@@ -13,12 +13,14 @@ from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwa import JWSAlgModel
 from joserfc.jwk import KeySet, guess_key
 from joserfc.jws import CompactSignature, JWSRegistry
-from joserfc.util import json_b64decode
+from joserfc.util import json_b64decode, urlsafe_b64decode
 
 from schemas.errors import Invalid
 
-ALGORITHMS = ("Ed25519", "EdDSA", "ES256")
+ALGORITHMS = ("Ed25519", "EdDSA", "ES256", "PS256")
 """What others may sign with. `EdDSA` is the older name of Ed25519 (RFC 8037), which most libraries still write."""
+RSA_BITS = range(2048, 4097)
+"""How long an RSA key may be: shorter ones are broken (FAPI 2.0, 5.4.1), longer ones cost every check."""
 
 
 class Listed(JWSRegistry):
@@ -37,9 +39,11 @@ class Listed(JWSRegistry):
 
 REGISTRY = Listed(ALGORITHMS)
 """What every check of a signature is given."""
-_CURVES = {("OKP", "Ed25519"), ("EC", "P-256")}
+_PARTS = {"OKP": ("crv", "x"), "EC": ("crv", "x", "y"), "RSA": ("n", "e")}
+_CURVES = {"OKP": "Ed25519", "EC": "P-256"}
+_USUAL_EXPONENT = 65537
 _MOST, _MOST_HEADERS = 10, 64
-_TODO = 'give {"keys": [...]} with public Ed25519 or P-256 keys, each with a kid of its own'
+_TODO = 'give {"keys": [...]} with public Ed25519, P-256 or RSA keys (2048 to 4096 bits), each with a kid of its own'
 
 
 def checked(text: str) -> str:
@@ -97,7 +101,13 @@ def _verified(algorithm: JWSAlgModel, key: Any, message: bytes, signature: bytes
 
 
 def _public(key: dict[str, Any]) -> dict[str, str | list[str]]:
-    if "d" in key or (key["kty"], key["crv"]) not in _CURVES or key.get("use", "sig") != "sig":
+    kind = key["kty"]
+    if "d" in key or kind not in _PARTS or key.get("crv") != _CURVES.get(kind) or key.get("use", "sig") != "sig":
         raise ValueError("not a public signing key")
-    names = ("kty", "crv", "x", "y", "kid") if key["kty"] == "EC" else ("kty", "crv", "x", "kid")
-    return {name: str(key[name]) for name in names}
+    if kind == "RSA" and (_number(key["n"]).bit_length() not in RSA_BITS or _number(key["e"]) != _USUAL_EXPONENT):
+        raise ValueError("an RSA key that is too short, too long or not of the usual kind")
+    return {name: str(key[name]) for name in ("kty", *_PARTS[kind], "kid")}
+
+
+def _number(text: Any) -> int:
+    return int.from_bytes(urlsafe_b64decode(str(text).encode()), "big")

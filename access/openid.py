@@ -21,7 +21,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, RSAKey
 
 from access.accounts import ROLES, checked_roles
-from access.keys import Listed
+from access.keys import RSA_BITS, Listed
 from access.sealing import Sealer
 from ledger.accounts import Account
 from schemas.errors import HubError, Invalid, Unauthenticated
@@ -128,7 +128,7 @@ def _keys(jwks: Mapping[str, Any]) -> KeySet:
         if key.get("kty") in ("RSA", "EC", "OKP") and key.get("use", "sig") == "sig"
     ]
     keys = KeySet.import_key_set({"keys": listed}).keys
-    return KeySet([key for key in keys if not isinstance(key, RSAKey) or key.public_key.key_size >= 2048])
+    return KeySet([key for key in keys if not isinstance(key, RSAKey) or key.public_key.key_size >= RSA_BITS.start])
 
 
 def _found(claims: Mapping[str, Any], path: str) -> Any:

@@ -18,7 +18,7 @@ from schemas.struct import Quick
 
 _SKEW = timedelta(seconds=30)
 _LONGEST = 8192
-UNSIGNED = "its signature fits no registered key, or its algorithm is not one of Ed25519 and ES256"
+UNSIGNED = "its signature fits no registered key, or its algorithm is not one of Ed25519, ES256 and PS256"
 
 
 class Unacceptable(Exception):

@@ -1,15 +1,21 @@
 """The hub of `prefill.py`: fictitious persons in three datasets, a form of 20 fields, a client that may ask, and its requests."""
 
-import base64
 import json
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from joserfc import jwt
+from joserfc.jwk import ECKey, KeySet, RSAKey
+
 FIRST, STEP = 310000199001010000, 7
 FORM, PURPOSE, CLIENT, ISSUER = "renewal", "service-application", "bench", "https://id.bench.test"
+ALGORITHMS = ("PS256", "ES256")
+"""What the identity provider may sign with; each names its key."""
+_SIGNING = "identity-provider.jwks.json"
 PERSON = [f"p{i}" for i in range(10)]
 WORK = [f"w{i}" for i in range(5)]
 PERMIT = [f"c{i}" for i in range(5)]
@@ -128,50 +134,32 @@ def let_in(hub: Any, subjects: int) -> None:
         hub.ledger, grants.Grant("bench", CLIENT, "form", FORM, PURPOSE, "consent", now - timedelta(days=1)), now
     )
     budgets.set_budget(hub.ledger, CLIENT, PURPOSE, subjects)
-    point = _signing().public_key().public_numbers()
-    public = {
-        "kty": "EC",
-        "crv": "P-256",
-        "x": _text(point.x.to_bytes(32, "big")),
-        "y": _text(point.y.to_bytes(32, "big")),
-    }
-    jwks = checked(json.dumps({"keys": [{**public, "kid": "idp", "use": "sig", "alg": "ES256"}]}))
-    credentials.put_issuer(hub.ledger, credentials.Issuer(ISSUER, jwks), now)
+    signing = KeySet([RSAKey.generate_key(2048, {"kid": "PS256"}), ECKey.generate_key("P-256", {"kid": "ES256"})])
+    (hub.settings.home / _SIGNING).write_text(json.dumps(signing.as_dict(private=True)))
+    credentials.put_issuer(
+        hub.ledger, credentials.Issuer(ISSUER, checked(json.dumps(signing.as_dict(private=False)))), now
+    )
 
 
-def bodies(hub: Any, subjects: int, count: int, path: Path) -> None:
-    """One request a line, each for another person with that person's consent."""
-    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
-    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-    from cryptography.hazmat.primitives.hashes import SHA256
-
+def bodies(hub: Any, subjects: int, count: int, path: Path, algorithm: str = ALGORITHMS[0]) -> None:
+    """One request a line, each for another person with that person's consent, signed with this algorithm."""
     from access.consent import pairwise, salt
 
     form_fields = [*PERSON, *WORK, *PERMIT]
-    key, names, now = _signing(), salt(hub.key("pairwise"), ISSUER), int(datetime.now(UTC).timestamp())
-    head = _text(json.dumps({"alg": "ES256", "kid": "idp"}).encode())
-    with path.open("w") as out:
-        for n, number in enumerate(random.sample(range(subjects), min(count, subjects))):
-            person = identifier(number)
-            claims = {
-                "iss": ISSUER, "aud": hub.settings.api_url, "sub": pairwise(names, CLIENT, "person", person), "client_id": CLIENT,
-                "purpose": PURPOSE, "target": f"form:{FORM}", "fields": form_fields, "jti": f"{now}-{n}", "iat": now, "exp": now + 890,
-            }  # fmt: skip
-            signed = f"{head}.{_text(json.dumps(claims).encode())}"
-            r, t = decode_dss_signature(key.sign(signed.encode(), ECDSA(SHA256())))
-            statement = f"{signed}.{_text(r.to_bytes(32, 'big') + t.to_bytes(32, 'big'))}"
-            out.write(json.dumps({"form": FORM, "subject": person, "purpose": PURPOSE, "consent": statement}) + "\n")
+    key = KeySet.import_key_set(json.loads((hub.settings.home / _SIGNING).read_text())).get_by_kid(algorithm)
+    names, now = salt(hub.key("pairwise"), ISSUER), int(datetime.now(UTC).timestamp())
 
+    def line(n: int, person: str) -> str:
+        claims = {
+            "iss": ISSUER, "aud": hub.settings.api_url, "sub": pairwise(names, CLIENT, "person", person), "client_id": CLIENT,
+            "purpose": PURPOSE, "target": f"form:{FORM}", "fields": form_fields, "jti": f"{now}-{n}", "iat": now, "exp": now + 890,
+        }  # fmt: skip
+        statement = jwt.encode({"alg": algorithm, "kid": algorithm}, claims, key, [algorithm])
+        return json.dumps({"form": FORM, "subject": person, "purpose": PURPOSE, "consent": statement}) + "\n"
 
-def _signing() -> Any:
-    """The identity provider's key: the same in every run, so that requests can be made beside a server that is up."""
-    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
-
-    return derive_private_key(0xB0B, SECP256R1())
-
-
-def _text(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).decode().rstrip("=")
+    persons = map(identifier, random.sample(range(subjects), min(count, subjects)))
+    with ThreadPoolExecutor() as pool, path.open("w") as out:
+        out.writelines(pool.map(line, range(count), persons))
 
 
 def hub_at(home: Path, port: int, url: str) -> Any:

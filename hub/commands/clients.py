@@ -95,7 +95,7 @@ def client_disable(client: Client, as_json: Json = False) -> None:
 def client_keys(
     client: Client,
     file: Annotated[
-        Path, typer.Argument(help="a JWK set of public keys (Ed25519, P-256); it replaces the present one")
+        Path, typer.Argument(help="a JWK set of public keys (Ed25519, P-256, RSA); it replaces the present one")
     ],
     as_json: Json = False,
 ) -> None:

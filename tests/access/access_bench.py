@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from joserfc import jwt
-from joserfc.jwk import ECKey, KeySet, OKPKey
+from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
 from access.audit import AuditLog
 from access.audit_seal import Signer
@@ -34,14 +34,15 @@ PAIRWISE = b"w" * 32
 SIGNER = Signer(b"a" * 32)
 EDWARDS = OKPKey.generate_key("Ed25519", {"kid": "one"})
 CURVE = ECKey.generate_key("P-256", {"kid": "two"})
+PRIMES = RSAKey.generate_key(2048, {"kid": "three"})
 
 
-def jwks(*keys: OKPKey | ECKey) -> str:
+def jwks(*keys: OKPKey | ECKey | RSAKey) -> str:
     """The public halves, as they are registered."""
     return checked(json.dumps(KeySet([*keys]).as_dict(private=False)))
 
 
-def signed(claims: dict[str, Any], key: OKPKey | ECKey = EDWARDS, alg: str = "Ed25519") -> str:
+def signed(claims: dict[str, Any], key: OKPKey | ECKey | RSAKey = EDWARDS, alg: str = "Ed25519") -> str:
     return jwt.encode({"alg": alg, "kid": key.kid}, claims, key, registry=REGISTRY)
 
 
@@ -128,7 +129,7 @@ def furnish(ledger: Database) -> None:
     """A client with a key, a provider with a key, a grant for a form on consent."""
     for client in ("portal", "stranger"):
         client_store.put(ledger, Client(client, "门户", "Portal", "-"), NOW)
-    credentials.put_keys(ledger, "portal", jwks(EDWARDS, CURVE), NOW)
+    credentials.put_keys(ledger, "portal", jwks(EDWARDS, CURVE, PRIMES), NOW)
     credentials.put_issuer(ledger, Issuer(PROVIDER, jwks(EDWARDS)), NOW)
     grants.allow(ledger, grant(), NOW)
 

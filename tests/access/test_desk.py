@@ -13,6 +13,7 @@ from access_bench import (
     EDWARDS,
     ID,
     NOW,
+    PRIMES,
     PROVIDER,
     Office,
     furnish,
@@ -274,13 +275,14 @@ def test_a_grant_that_says_the_same_is_one_grant_and_a_revoked_one_can_be_given_
     assert grants.standing(here.ledger)[-1] == wider
 
 
-def test_keys_are_taken_from_whoever_signs_with_either_algorithm(here: Office) -> None:
-    credentials.put_issuer(here.ledger, Issuer(PROVIDER, jwks(EDWARDS, CURVE)), NOW)
+def test_keys_are_taken_from_whoever_signs_with_any_algorithm_of_the_list(here: Office) -> None:
+    credentials.put_issuer(here.ledger, Issuer(PROVIDER, jwks(EDWARDS, CURVE, PRIMES)), NOW)
     here.seconds[0] += 1
     text = statement()
     by_curve = signed({**vars_of(text), "jti": "consent-2"}, CURVE, "ES256")
     by_old_name = signed({**vars_of(text), "jti": "consent-3"}, EDWARDS, "EdDSA")
-    for one in (text, by_curve, by_old_name):
+    by_primes = signed({**vars_of(text), "jti": "consent-4"}, PRIMES, "PS256")
+    for one in (text, by_curve, by_old_name, by_primes):
         assert here.desk.decide("portal", ASK, about=LIN, statement=one).granted
 
 

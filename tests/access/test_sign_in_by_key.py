@@ -10,15 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from access_bench import CURVE, EDWARDS, HUB, NOW, Office, furnish, jwks, office, signed, times, urls
-from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
+from access_bench import CURVE, EDWARDS, HUB, NOW, PRIMES, Office, furnish, jwks, office, signed, times, urls
+from joserfc import jwt
+from joserfc.jwk import ECKey, OctKey, OKPKey
 
-from access.keys import checked
+from access.keys import REGISTRY, checked
 from ledger import clients as client_store
 from ledger import credentials
 from schemas.errors import Invalid, Unauthenticated
 
 GOOD = {"iss": "portal", "sub": "portal", "aud": f"{HUB}/oauth/token", "jti": "a1", **times()}
+
+
+def encoded(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).decode().rstrip("=")
 
 
 @pytest.fixture
@@ -32,7 +37,9 @@ def assertion(key: Any = EDWARDS, alg: str = "Ed25519", **changes: Any) -> str:
     return signed({k: v for k, v in {**GOOD, **changes}.items() if v is not None}, key, alg)
 
 
-@pytest.mark.parametrize(("key", "alg"), [(EDWARDS, "Ed25519"), (EDWARDS, "EdDSA"), (CURVE, "ES256")])
+@pytest.mark.parametrize(
+    ("key", "alg"), [(EDWARDS, "Ed25519"), (EDWARDS, "EdDSA"), (CURVE, "ES256"), (PRIMES, "PS256")]
+)
 @pytest.mark.parametrize("audience", [HUB, f"{HUB}/oauth/token", [f"{HUB}/oauth/token", "other"]])
 def test_a_signed_assertion_gets_a_token(here: Office, key: Any, alg: str, audience: Any) -> None:
     token = here.sign_in.by_assertion(assertion(key, alg, aud=audience), "portal")
@@ -83,11 +90,8 @@ def test_an_unknown_client_and_a_wrong_key_are_told_the_same(here: Office) -> No
 
 
 def unsigned(alg: str, mac: bytes = b"") -> str:
-    def part(value: bytes) -> str:
-        return base64.urlsafe_b64encode(value).decode().rstrip("=")
-
-    text = f"{part(json.dumps({'alg': alg, 'kid': 'one'}).encode())}.{part(json.dumps(GOOD).encode())}"
-    return f"{text}.{part(hmac.digest(mac, text.encode(), 'sha256')) if mac else ''}"
+    text = f"{encoded(json.dumps({'alg': alg, 'kid': 'one'}).encode())}.{encoded(json.dumps(GOOD).encode())}"
+    return f"{text}.{encoded(hmac.digest(mac, text.encode(), 'sha256')) if mac else ''}"
 
 
 def test_no_signature_and_a_public_key_used_as_a_secret_are_refused(here: Office) -> None:
@@ -104,6 +108,20 @@ def test_no_signature_and_a_public_key_used_as_a_secret_are_refused(here: Office
     ):
         with pytest.raises(Unauthenticated):
             here.sign_in.by_assertion(text)
+
+
+@pytest.mark.parametrize("alg", ["RS256", "PS384", "PS512"])
+def test_an_rsa_key_signs_with_one_algorithm_alone(here: Office, alg: str) -> None:
+    text = jwt.encode({"alg": alg, "kid": PRIMES.kid}, GOOD, PRIMES, [alg])
+    with pytest.raises(Unauthenticated):
+        here.sign_in.by_assertion(text, "portal")
+
+
+def test_a_key_of_one_kind_is_not_taken_for_one_of_another(here: Office) -> None:
+    for alg, key, named in (("PS256", PRIMES, CURVE), ("ES256", CURVE, PRIMES), ("Ed25519", EDWARDS, PRIMES)):
+        text = jwt.encode({"alg": alg, "kid": named.kid}, GOOD, key, registry=REGISTRY)
+        with pytest.raises(Unauthenticated):
+            here.sign_in.by_assertion(text, "portal")
 
 
 def test_a_client_rotates_its_key_by_registering_both_and_then_the_new_one(here: Office) -> None:
@@ -126,7 +144,11 @@ def test_a_client_switched_off_gets_no_token(here: Office) -> None:
 BAD_SETS = {
     "a private key": {"keys": [EDWARDS.as_dict(private=True)]},
     "a shared secret": {"keys": [OctKey.generate_key(256, {"kid": "s"}).as_dict()]},
-    "RSA": {"keys": [{**RSAKey.generate_key(2048, private=False).as_dict(), "kid": "r"}]},
+    "RSA, private": {"keys": [PRIMES.as_dict(private=True)]},
+    "RSA, too short": {"keys": [{**PRIMES.as_dict(private=False), "n": encoded(b"\xff" * 255)}]},
+    "RSA, too long": {"keys": [{**PRIMES.as_dict(private=False), "n": encoded(b"\xff" * 513)}]},
+    "RSA, another exponent": {"keys": [{**PRIMES.as_dict(private=False), "e": encoded(b"\x03")}]},
+    "RSA without a modulus": {"keys": [{k: v for k, v in PRIMES.as_dict(private=False).items() if k != "n"}]},
     "another curve": {"keys": [ECKey.generate_key("P-384", {"kid": "p"}).as_dict(private=False)]},
     "a key for encryption": {"keys": [{**EDWARDS.as_dict(private=False), "use": "enc"}]},
     "no key": {"keys": []},
