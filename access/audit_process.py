@@ -5,8 +5,11 @@
 2. Whoever ends first: a server that is gone closes the line, and its writer writes what came and ends. A writer that is gone fails whatever
    waits (no audit, no answer), and the next entries begin another, on another chain; so they do where a writer hangs, which is ended.
 3. What the writer needs to know, and no more, it is told first, down the line: a command line can be read by others.
+4. What it tells is read by the server's event loop: a thread would wait for the interpreter, and the loop for the thread, at every message.
+   Where there is no loop a thread reads.
 """
 
+import asyncio
 import logging
 import signal
 import socket
@@ -43,13 +46,23 @@ class AuditProcess(Log):
     """A log whose writer is another process, begun with this one. Use from any thread; start it after any fork."""
 
     def __init__(
-        self, db: Database, *, command: Sequence[str], told: bytes, clock: Callable[[], datetime], timezone: str
+        self,
+        db: Database,
+        *,
+        command: Sequence[str],
+        told: bytes,
+        clock: Callable[[], datetime],
+        timezone: str,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        """`command` runs the writer, with the number of its end of the line as last argument (`written`); `told` is what it is told first."""
+        """`command` runs the writer, with the number of its end of the line as last argument (`written`); `told` is what it is told first.
+
+        With a `loop`, whose thread then is the one to close this and must not wait for what it hands over, that loop reads what is told.
+        """
         super().__init__(db, clock=clock, timezone=timezone)
-        self._command, self._told = command, told
+        self._begun = partial(_Writer, command, told, loop)
         self._lock = threading.Lock()
-        self._writer = _Writer(command, told)
+        self._writer = self._begun()
         self._closed = False
 
     @property
@@ -66,7 +79,7 @@ class AuditProcess(Log):
             if hangs:
                 self._writer.process.kill()
             if hangs or self._writer.gone:
-                self._writer = _Writer(self._command, self._told)
+                self._writer = self._begun()
             return self._writer.send(asked)
 
     def close(self) -> None:
@@ -79,7 +92,7 @@ class AuditProcess(Log):
 class _Writer:
     """This end of the line to one writer."""
 
-    def __init__(self, command: Sequence[str], told: bytes) -> None:
+    def __init__(self, command: Sequence[str], told: bytes, loop: asyncio.AbstractEventLoop | None) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             end = theirs.fileno()
@@ -89,8 +102,12 @@ class _Writer:
         self._waiting: dict[int, _Waiting] = {}
         self._number = 0
         self._lock = threading.Lock()
+        self._loop = loop
         self._thread = threading.Thread(target=self._listen, name="audit-line", daemon=True)
-        self._thread.start()
+        if loop is None:
+            self._thread.start()
+        else:
+            loop.call_soon_threadsafe(self._watch, loop)
         with suppress(OSError):  # who listens will tell
             self._line.send_bytes(told)
 
@@ -116,23 +133,41 @@ class _Writer:
         """Tell the writer that nothing more comes, and wait until it has written what came."""
         with suppress(OSError):
             self._line.send_bytes(b"")
-        self._thread.join(_CLOSE_SECONDS)
+        if self._loop is None:
+            self._thread.join(_CLOSE_SECONDS)
+        else:
+            self._listen(_CLOSE_SECONDS)
         self.process.kill()
         self.process.wait()
 
-    def _listen(self) -> None:
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self.gone:
+            loop.add_reader(self._line.fileno(), self._hear)
+
+    def _listen(self, seconds: float | None = None) -> None:
+        """Hear all that is told, at most so many seconds from one word to the next."""
+        while not self.gone and (seconds is None or self._line.poll(seconds)):
+            self._hear()
+
+    def _hear(self) -> None:
+        """One message, which comes whole, or the line's end."""
         try:
-            while True:
-                number, told = _TOLD.decode(self._line.recv_bytes())
-                with self._lock:
-                    done, _ = self._waiting.pop(number)
-                _finish(done, told)
-        except Exception as error:  # noqa: BLE001 - the line's end, or no line any more: whoever waits must hear of it
+            number, told = _TOLD.decode(self._line.recv_bytes())
             with self._lock:
-                self.gone, left = True, [done for done, _ in self._waiting.values()]
-                self._waiting.clear()
-            for done in left:
-                _finish(done, str(error) or type(error).__name__)
+                done, _ = self._waiting.pop(number)
+        except Exception as error:  # noqa: BLE001 - the line's end, or no line any more: whoever waits must hear of it
+            self._end(str(error) or type(error).__name__)
+            return
+        _finish(done, told)
+
+    def _end(self, why: str) -> None:
+        with self._lock:
+            self.gone, left = True, [done for done, _ in self._waiting.values()]
+            self._waiting.clear()
+        if self._loop is not None:
+            self._loop.remove_reader(self._line.fileno())
+        for done in left:
+            _finish(done, why)
         self._line.close()
         self.process.kill()
         self.process.wait()

@@ -3,6 +3,7 @@
 import os
 import secrets
 import sys
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -28,11 +29,13 @@ def open_log(hub: Hub, name: str) -> AuditLog:
     )  # fmt: skip
 
 
-def open_process(hub: Hub, name: str) -> AuditProcess:
-    """The same, written by a process of its own (`hub.audit_writer`), for a server that many wait for. To be closed."""
+def open_process(hub: Hub, name: str, loop: AbstractEventLoop | None = None) -> AuditProcess:
+    """The same, written by a process of its own (`hub.audit_writer`), for a server that many wait for; its event `loop`. To be closed."""
     told = hub.settings.model_dump_json(include={"home", "audit_url", "audit_anchors", "timezone"})
     command = [sys.executable, "-m", "hub.audit_writer", name]
-    return AuditProcess(hub.audit, command=command, told=told.encode(), clock=hub.clock, timezone=hub.settings.timezone)
+    return AuditProcess(
+        hub.audit, command=command, told=told.encode(), clock=hub.clock, timezone=hub.settings.timezone, loop=loop
+    )
 
 
 def public_keys(hub: Hub) -> list[str]:

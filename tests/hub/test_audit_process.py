@@ -1,13 +1,16 @@
 """The audit's writer as a process of its own: no answer without it, nothing lost whoever ends first, and nothing said where others can read it."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -34,10 +37,39 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
     made.audit.dispose()
 
 
+@pytest.fixture(params=["a thread", "an event loop"])
+def heard_by(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@contextmanager
+def opened(hub: Hub, heard_by: str) -> Iterator[AuditProcess]:
+    """A log whose writer is listened to by a thread of its own, or by an event loop as a server's is."""
+    if heard_by == "a thread":
+        with trail.open_process(hub, "api") as log:
+            yield log
+        return
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    log = trail.open_process(hub, "api", loop)
+    try:
+        yield log
+    finally:
+        asyncio.run_coroutine_threadsafe(_close(log), loop).result(30)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _close(log: AuditProcess) -> None:
+    log.close()
+
+
 @pytest.fixture
-def log(hub: Hub) -> Iterator[AuditProcess]:
-    with trail.open_process(hub, "api") as opened:
-        yield opened
+def log(hub: Hub, heard_by: str) -> Iterator[AuditProcess]:
+    with opened(hub, heard_by) as found:
+        yield found
 
 
 def _number(subject: str) -> int:
@@ -119,10 +151,9 @@ def test_signals_that_mean_the_server_do_not_end_its_writer(hub: Hub, log: Audit
     assert chains(hub) == 1
 
 
-def test_closing_writes_what_came_ends_the_writer_and_takes_nothing_more(hub: Hub) -> None:
-    log = trail.open_process(hub, "api")
-    waiting = [log.submit([(entry(n), None)]) for n in range(20)]
-    log.close()
+def test_closing_writes_what_came_ends_the_writer_and_takes_nothing_more(hub: Hub, heard_by: str) -> None:
+    with opened(hub, heard_by) as log:
+        waiting = [log.submit([(entry(n), None)]) for n in range(20)]
     assert [one.result(0) for one in waiting] == [[None]] * 20
     assert not running(log.writer)
     assert subjects(hub) == [f"subject-{n}" for n in range(20)]
