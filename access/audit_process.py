@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from functools import partial
 from multiprocessing.connection import Connection
@@ -173,7 +173,7 @@ class _Writer:
         self.process.wait()
 
 
-def written(end: int, opened: Callable[[bytes], AuditLog]) -> None:
+def written(end: int, opened: Callable[[bytes], AbstractContextManager[AuditLog]]) -> None:
     """The writer: write what comes down the line until nothing more does. `opened` gives the log for what the writer is told first.
 
     A terminal's or a supervisor's signal goes to the server, which ends this by closing the line.

@@ -32,6 +32,7 @@ from schemas.errors import Retry
 from schemas.windows import opens
 from subjects.due import Due
 from subjects.file import SubjectFile
+from subjects.kinds import Kind
 
 _LOG = logging.getLogger("hub.filing.answers")
 LOOK = 1.0
@@ -50,10 +51,9 @@ def handle(key: bytes, client: str, kind: str, identifier: str) -> str:
     return blake2b(text.encode(), key=key, digest_size=16).hexdigest()
 
 
-def states(hub: Hub, kind: str) -> dict[str, SourceState]:
+def states(hub: Hub, kind: Kind) -> dict[str, SourceState]:
     """The state of a kind's sources, read now."""
-    datasets = subject_files.kind_of(hub, kind).datasets
-    return sources.read(hub.ledger, contracts.applied(hub.ledger, datasets), kind, partial(next_pull, hub))
+    return sources.read(hub.ledger, contracts.applied(hub.ledger, kind.datasets), kind.name, partial(next_pull, hub))
 
 
 def next_pull(hub: Hub, contract: Contract) -> datetime | None:
@@ -122,7 +122,7 @@ def prefiller(hub: Hub) -> Callable[[Form, SubjectFile, Select], Answer]:
     key, names = seal_key(hub), hub.key("handle")
 
     def prefill(form: Form, file: SubjectFile, select: Select) -> Answer:
-        world = World(states(hub, form.subject), hub.clock(), key, hub.settings.timezone)
+        world = World(states(hub, subject_files.kind_of(hub, form.subject)), hub.clock(), key, hub.settings.timezone)
         subject = handle(names, "hub", form.subject, file.identifier)
         return answer.prefill(form, file, world, Asked(select=select), client="hub", subject=subject)
 

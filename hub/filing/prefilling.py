@@ -35,7 +35,8 @@ def prefilling(hub: Hub) -> Prefilling:
     """What the routes fill forms in with."""
     key, names = seal_key(hub), hub.key("handle")
     sandbox = hub.settings.personas == "only"
-    watched = Watched(partial(states, hub))
+    kinds = subject_files.kinds(hub)
+    watched = Watched(lambda kind: states(hub, kinds[kind]))
 
     def world(kind: str) -> World:
         known, frames = ({}, {}) if sandbox else watched(kind)
