@@ -5,7 +5,7 @@ key for each class of sensitivity. A row says by which secret it was written (`i
 What a subject is called elsewhere (`pseudonym`) hangs on a secret that is never rotated.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -85,7 +85,3 @@ class SubjectKeys:
     def pseudonym(self, kind: str, identifier: str) -> str:
         """What the subject is called where its identifier must not stand (seals), as hex: the same for good."""
         return digest(self.naming, f"subject\0{kind}\0{identifier}".encode()).hex()
-
-    def etag(self, texts: Mapping[str, bytes]) -> str:
-        """A tag that changes with a file's content and confirms no guess at it."""
-        return digest(self.naming, b"etag\0" + b"\0".join(texts.values())).hex()[:32]

@@ -96,7 +96,6 @@ class StoredFile(Quick, frozen=True):
 
     kind: str
     texts: Mapping[str, bytes]
-    etag: str
     build: int
     about: Opened
     facts: Mapping[tuple[str, int], Mapping[str, Any]]
@@ -275,9 +274,7 @@ class SubjectStore:
     def _file(self, kind: str, row: Row) -> StoredFile:
         about = self._about(kind, row[3])
         texts = file_texts(self._under(row), row[0], about.layout["classes"], row[4])
-        return StoredFile(
-            kind, texts, self._keys.etag(texts), row[3], about, self._facts, partial(self._keys.pseudonym, kind)
-        )
+        return StoredFile(kind, texts, row[3], about, self._facts, partial(self._keys.pseudonym, kind))
 
     def _under(self, row: Row) -> KeySet:
         keys = self._keys.under(row[2])

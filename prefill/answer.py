@@ -7,6 +7,8 @@
 3. What is not found is `not_held` only if every dataset that may supply it is fresh: absence is only as good as the source.
    Otherwise it is `unavailable`, with the reason and when the source is asked next. Nothing is ever silently blank.
 4. Every field that has a source gets a seal, and where the applicant's draft was sent, a word on what became of its value.
+5. Most values are plain, and of those only the value and its seal are made anew for each answer: what else is told of a field of one load is
+   alike for everybody, and kept in `World.frames`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -26,6 +28,7 @@ from prefill.sources import SourceState, told
 from prefill.transform import ENDLESS, display, transformed
 from schemas.struct import Quick
 from subjects.file import Held, Item, Provenance, SubjectFile, Value
+from subjects.packing import Layout, Origin, Packed, Plain
 
 Select = Mapping[str, Mapping[str, str]]
 _SERIOUS: tuple[State, ...] = ("expired", "conflicting", "stale")
@@ -85,6 +88,15 @@ def prefill(
     )  # fmt: skip
 
 
+class _Came(Quick, frozen=True):
+    """What came to a file from one origin: by which load, until when it is valid, and what is told of its fields whatever their values."""
+
+    load: int
+    until: str | None
+    ends: float | None
+    frames: dict[str, FieldAnswer]
+
+
 @dataclass(slots=True)
 class _Answering:
     form: Form
@@ -97,6 +109,16 @@ class _Answering:
     doubts: dict[str, Reason | None] = field(
         default_factory=lambda: {"": None}
     )  # the identifier's own source, the request
+    packed: Packed | None = None
+    plains: Mapping[str, Plain] = field(default_factory=dict)
+    came: dict[Origin, _Came | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.file is not None and self.file.packed is not None and not self.asked.select and not self.asked.draft:
+            self.packed = self.file.packed
+            key = self.form.id, self.packed.made
+            known = self.world.frames.get(key)
+            self.plains = self.world.frames.setdefault(key, _plains(self.form, key[1])) if known is None else known
 
     def field(self, of: FormField) -> FieldAnswer:
         if of.typed:
@@ -105,6 +127,9 @@ class _Answering:
             return self.blank(of, "withheld", _NOT_GRANTED)
         if self.file is None or of.name in self.asked.hidden:
             return self.absent(of)
+        plain = self.plains.get(of.name)
+        if plain is not None and (answer := self.plainly(of, plain)) is not None:
+            return answer
         if of.rows is not None:
             return self.nested(of, self.file)
         found = self.find(of, self.file)
@@ -133,30 +158,40 @@ class _Answering:
         names = [name for path in of.paths if (name := getattr(path, "field", ""))]
         return next((said for name in names if (said := file.disputed(name))), ())
 
-    def found(self, of: FormField, held: Held, value: Value) -> FieldAnswer:
-        """The value in its envelope; all of that but the value itself and its seal is the same for everybody from one load."""
-        until, origin = held.valid_until, held.provenance
-        ends = ENDLESS if until is None else until[:10]
-        doubt = self.doubt(origin.dataset)
-        alike = (self.form.id, of.name, doubt is None, id(origin))
-        known = self.world.frames.get(alike)
-        if known is None:  # it keeps the origin as well, so that no other has its id
-            known = self.world.frames[alike] = origin, self.frame(of, origin, stale=doubt is not None)
-        zh = en = value
-        if of.reworded or value.__class__ is not str or value == ENDLESS:
-            zh = display(value, of.labels, "长期", decimal=of.decimal)
-            en = display(value, of.labels_en, "no end", decimal=of.decimal)
-        sealed = None if ends == ENDLESS or ends < self.today else _end_of(ends, self.world.timezone)
-        frame = replace(
-            known[1], value=value, display=zh, display_en=en, valid_until=until,
-            seal=self.sealer.seal(of.name, value, locked=of.locked, until=sealed),
-        )  # fmt: skip
-        if doubt is None and not held.others and ends >= self.today and not self.asked.draft:
-            return frame
-        return self.doubted(frame, of, held, doubt)
+    def plainly(self, of: FormField, plain: Plain) -> FieldAnswer | None:
+        """The field's value, where nothing is to be said of it but where it came from."""
+        assert self.file is not None and self.packed is not None  # noqa: S101, PT018 - the caller has looked
+        origin = plain.origin
+        if origin not in self.came:
+            self.came[origin] = self.origin(origin, self.packed)
+        came = self.came[origin]
+        value = None if came is None else plain.read(self.packed.cells)
+        if came is None or value is None:
+            return None
+        frame = came.frames.get(of.name)
+        if frame is None:
+            facts = self.packed.told(origin.dataset, came.load)
+            frame = came.frames[of.name] = self.frame(of, self.file.provenance(facts, origin.dataset, plain.column))
+        return self.sealed(frame, of, value, came.until, came.ends)
 
-    def doubted(self, frame: FieldAnswer, of: FormField, held: Held, doubt: Reason | None) -> FieldAnswer:
-        """The same with what is to be said against the value, and with the word on a draft."""
+    def origin(self, origin: Origin, packed: Packed) -> "_Came | None":
+        """What came from there; None where it is nothing, over, or in doubt."""
+        load, until = origin.load(packed.cells), origin.until(packed.cells)
+        if load is None or self.over(until) or self.doubt(origin.dataset) is not None:
+            return None
+        frames = self.world.frames.setdefault((self.form.id, origin, load), {})
+        return _Came(load, until, self.ends(until), frames)
+
+    def found(self, of: FormField, held: Held, value: Value) -> FieldAnswer:
+        """The value in its envelope, with what is to be said against it, and with the word on a draft."""
+        doubt = self.doubt(held.provenance.dataset)
+        frame = self.sealed(
+            self.frame(of, held.provenance, stale=doubt is not None),
+            of,
+            value,
+            held.valid_until,
+            self.ends(held.valid_until),
+        )
         reasons = self.reasons(held, doubt)
         others = [o.provenance for o in held.others]
         return replace(
@@ -165,7 +200,28 @@ class _Answering:
             disputed_by_en=tuple(dict.fromkeys(o.department_en for o in others)),
         )  # fmt: skip
 
-    def frame(self, of: FormField, origin: Provenance, *, stale: bool) -> FieldAnswer:
+    def sealed(
+        self, frame: FieldAnswer, of: FormField, value: Value, until: str | None, ends: float | None
+    ) -> FieldAnswer:
+        """What is told of the field with its value and seal; the seal ends with the value, where that is soon."""
+        zh = en = value
+        if of.reworded or value.__class__ is not str or value == ENDLESS:
+            zh = display(value, of.labels, "长期", decimal=of.decimal)
+            en = display(value, of.labels_en, "no end", decimal=of.decimal)
+        return replace(
+            frame, value=value, display=zh, display_en=en, valid_until=until,
+            seal=self.sealer.seal(of.name, value, locked=of.locked, until=ends),
+        )  # fmt: skip
+
+    def ends(self, until: str | None) -> float | None:
+        """The moment at which a validity ends; None where it does not, or is over already."""
+        return (
+            None
+            if until is None or until[:10] == ENDLESS or self.over(until)
+            else _end_of(until[:10], self.world.timezone)
+        )
+
+    def frame(self, of: FormField, origin: Provenance, *, stale: bool = False) -> FieldAnswer:
         """What is told of a field of this origin whatever its value."""
         source = self.world.datasets.get(origin.dataset)
         return FieldAnswer(
@@ -313,6 +369,12 @@ def doubt(dataset: str, source: SourceState | None, now: datetime, timezone: str
         zh, en, why = "超过更新时限", "it is late", ""
     since = f"{source.as_of.astimezone(_zone(timezone)):%Y-%m-%d %H:%M}" if source.as_of else "—"
     return Reason(f"“{source.title}”{zh}{why}，数据截至{since}", f"{source.title_en}: {en}{why}, as of {since}")
+
+
+def _plains(form: Form, made: Layout) -> Mapping[str, Plain]:
+    """Where the plain values of a form's fields stand in files of this layout."""
+    found = {f.name: f.paths[0].plain(made) for f in form.fields if f.paths and f.transform is None}
+    return {name: plain for name, plain in found.items() if plain is not None}
 
 
 def _cell(cell: FormField, item: Item) -> Held | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from subjects.file import Held, Item, Provenance, SubjectFile
 from subjects.kinds import Kind, ListOf
+from subjects.packing import Layout, Plain
 
 _SINGLE = re.compile(r"(?P<kind>\w+)\.(?P<field>\w+)")
 _LIST = re.compile(r"(?P<list>\w+)(?:\[(?P<where>[^\[\]]*)\])?(?:\.latest\.(?P<column>\w+))?")
@@ -23,6 +24,9 @@ class IdPath:
         """The identifier, which comes from the request itself."""
         return Held(file.identifier, None, _NOWHERE)
 
+    def plain(self, _made: Layout) -> None:
+        """It has no source."""
+
 
 @dataclass(frozen=True)
 class FieldPath:
@@ -33,6 +37,10 @@ class FieldPath:
     def find(self, file: SubjectFile, _select: Mapping[str, str]) -> Held | None:
         """What the file holds for the field."""
         return file.held(self.field)
+
+    def plain(self, made: Layout) -> Plain:
+        """Where its plain values stand in stored files of this layout."""
+        return made.field(self.field)
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,10 @@ class LatestPath:
         where = {**dict(self.where), **select} if self.where or select else None
         item = file.latest(self.list, where)
         return None if item is None else item.held(self.column, self.dataset, self.source)
+
+    def plain(self, made: Layout) -> Plain | None:
+        """Where its plain values stand in stored files of this layout; None where an entry has to be looked for."""
+        return None if self.where else made.newest(self.list, self.column, self.source)
 
 
 @dataclass(frozen=True)

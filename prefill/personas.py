@@ -107,9 +107,7 @@ class _Maker:
     def persona(self) -> Persona:
         state, name, label, label_en = self.story
         key = identifier(self.kind.key_element or "", self.number)
-        file = SubjectFile(
-            self.kind.name, f"persona-{self.kind.name}-{self.number}", f"persona-{self.number}", self.body(key)
-        )
+        file = SubjectFile(self.kind.name, self.body(key))
         return Persona(
             self.kind.name, key, state, name, label, label_en, file, dict(self.sources()), frozenset(self.withheld())
         )  # fmt: skip

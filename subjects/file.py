@@ -1,9 +1,9 @@
 """One subject's file as its readers see it: each value with its source, department, load, run and as-of."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from msgspec import Struct, field
@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from ledger.loads import Load
 from ledger.subject_store import Opened, StoredFile
 from schemas.struct import Quick
-from subjects import packing
+from subjects.packing import Layout, Packed
 
 Value = str | int | float | bool
 
@@ -54,32 +54,43 @@ class Held(Struct, frozen=True, gc=False):
 Origins = dict[tuple[str, str, int], Provenance]
 
 
-class SubjectFile(Quick, frozen=True):
-    """One subject's file. `pseudonym` stands for the subject where its identifier must not.
+class SubjectFile(Quick, frozen=True, dict=True, gc=True):
+    """One subject's file. What it holds it is asked for; a stored one is opened no further than somebody asks.
 
-    `origins` keeps, by dataset, column and load, where values came from: one for all files of a build, so that what came from one column of
-    one load shares one value, which answers then find by.
+    `content` is the canonical body, or what the store keeps of it; `named` makes the pseudonym of an identifier. `origins` keeps, by dataset,
+    column and load, where values came from: one for all files of a build.
     """
 
     kind: str
-    pseudonym: str
-    etag: str
-    body: Mapping[str, Any]
-    sources: Mapping[str, int] = field(default_factory=dict)
+    content: Mapping[str, Any] | Packed
+    named: Callable[[str], str] = str
     origins: Origins = field(default_factory=dict)
 
     @staticmethod
     def of(stored: StoredFile) -> "SubjectFile":
-        """The file as stored, opened."""
+        """The file as stored."""
         made, origins = _opening(stored.about)
-        body = packing.opened(made, stored.texts, stored.facts)
-        called = stored.named(body.get("called", body["id"]))
-        return SubjectFile(stored.kind, called, stored.etag, body, stored.about.sources, origins)
+        return SubjectFile(stored.kind, Packed.of(made, stored.texts, stored.facts), stored.named, origins)
+
+    @cached_property
+    def body(self) -> Mapping[str, Any]:
+        """The whole file in its canonical form."""
+        return self.content.canonical() if isinstance(self.content, Packed) else self.content
+
+    @property
+    def packed(self) -> Packed | None:
+        """The file as it is stored, if it is: where plain values can be read at once."""
+        return self.content if isinstance(self.content, Packed) else None
 
     @property
     def identifier(self) -> str:
         """The subject's own identifier."""
-        return str(self.body["id"])
+        return self.content.identifier if isinstance(self.content, Packed) else str(self.content["id"])
+
+    @property
+    def pseudonym(self) -> str:
+        """What stands for the subject where its identifier must not: a merged subject keeps the name of who it was first."""
+        return self.named(self.body.get("called", self.identifier))
 
     @property
     def former(self) -> tuple[str, ...]:
@@ -122,15 +133,13 @@ class SubjectFile(Quick, frozen=True):
     def provenance(self, facts: Mapping[str, Any], dataset: str, column: str) -> Provenance:
         """Load facts as provenance, with the names of dataset and department."""
         known = self.origins.get((dataset, column, facts["load"]))
-        return self._provenance(facts, dataset, column) if known is None else known
-
-    def _provenance(self, facts: Mapping[str, Any], dataset: str, column: str) -> Provenance:
-        names = self.body["datasets"][dataset]
-        found = Provenance(
-            dataset, names["title"], names["title_en"], names["department"], names["department_en"], column,
-            facts["load"], facts["run"], facts["as_of"], facts.get("verdict"),
-        )  # fmt: skip
-        return self.origins.setdefault((dataset, column, facts["load"]), found)
+        if known is None:
+            names = self.body["datasets"][dataset]
+            known = self.origins[dataset, column, facts["load"]] = Provenance(
+                dataset, names["title"], names["title_en"], names["department"], names["department_en"], column,
+                facts["load"], facts["run"], facts["as_of"], facts.get("verdict"),
+            )  # fmt: skip
+        return known
 
 
 class Item(Quick, frozen=True):
@@ -175,9 +184,9 @@ def as_of(load: Load) -> datetime:
 
 
 @lru_cache(maxsize=16)
-def _opening(about: Opened) -> tuple[packing.Layout, Origins]:
+def _opening(about: Opened) -> tuple[Layout, Origins]:
     """The layout of a build's files, worked out once, and where their values came from."""
-    return packing.Layout(about.layout), {}
+    return Layout(about.layout), {}
 
 
 def _text(value: Value | None) -> str | None:

@@ -42,6 +42,4 @@ def file_as_of(
         ).fetchall()
     by_class = {name: text.encode() for name, text in zip(made.classes, texts, strict=True)}
     about = Opened(dict(upto), dict(made.value))
-    return SubjectFile.of(
-        StoredFile(kind_name, by_class, keys.etag(by_class), 0, about, told, partial(keys.pseudonym, kind_name))
-    )
+    return SubjectFile.of(StoredFile(kind_name, by_class, 0, about, told, partial(keys.pseudonym, kind_name)))

@@ -228,7 +228,7 @@ def subject_file(**fields: Any) -> SubjectFile:
         "sources": {"residents": {"dataset": "residents", **facts}},
         "datasets": {"residents": names, "travel_permits": permits},
     }
-    return SubjectFile("person", "pseudonym-of-lin", "etag-1", body)
+    return SubjectFile("person", body)
 
 
 @dataclass

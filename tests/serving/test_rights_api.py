@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet, OKPKey
-from msgspec import structs
 from serving_city import ID, City, Http, subject_file
 
 from access.audit import Entry, pseudonym
@@ -19,6 +18,7 @@ from access.keys import checked
 from ledger import credentials, grants
 from ledger.credentials import Issuer
 from ledger.grants import Grant
+from subjects.file import SubjectFile
 
 PROVIDER = "http://id.test"
 KEY = OKPKey.generate_key("Ed25519", {"kid": "id-1"})
@@ -46,7 +46,7 @@ def citizens(city: City) -> Http:
         ]
 
     file = subject_file()
-    merged = structs.replace(file, body={**file.body, "former": list(FORMER)})
+    merged = SubjectFile(file.kind, {**file.body, "former": list(FORMER)})
     prefill = replace(
         city.services.prefill,
         files=lambda asked: [merged if kind == "person" and one in (ID, *FORMER) else None for kind, one in asked],
