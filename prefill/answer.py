@@ -15,6 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -36,6 +37,7 @@ _NOT_GRANTED = (Reason("不在授权范围内", "outside the grant"),)
 _LEFT = (Reason("由申请人填写", "left to the applicant"),)
 _NOBODY = (Reason("来源中没有该项记录", "no source holds it"),)
 _ANY: Mapping[str, str] = {}
+_TAGGED = attrgetter("state", "value", "valid_until", "dataset", "load")
 
 
 class Asked(Quick, frozen=True):
@@ -89,12 +91,16 @@ def prefill(
 
 
 class _Came(Quick, frozen=True):
-    """What came to a file from one origin: by which load, until when it is valid, and what is told of its fields whatever their values."""
+    """What came to a file from one origin: by which load, until when it is valid, what is told of its fields whatever their values.
+
+    `doubtful`: it is over, or its source is not fresh, so that more has to be said.
+    """
 
     load: int
     until: str | None
     ends: float | None
     frames: dict[str, FieldAnswer]
+    doubtful: bool
 
 
 @dataclass(slots=True)
@@ -111,7 +117,7 @@ class _Answering:
     )  # the identifier's own source, the request
     packed: Packed | None = None
     plains: Mapping[str, Plain] = field(default_factory=dict)
-    came: dict[Origin, _Came | None] = field(default_factory=dict)
+    came: dict[Origin, _Came] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.file is not None and self.file.packed is not None and not self.asked.select and not self.asked.draft:
@@ -128,8 +134,10 @@ class _Answering:
         if self.file is None or of.name in self.asked.hidden:
             return self.absent(of)
         plain = self.plains.get(of.name)
-        if plain is not None and (answer := self.plainly(of, plain)) is not None:
-            return answer
+        if plain is not None and self.packed is not None:
+            answer = self.plainly(of, plain, self.file, self.packed)
+            if answer is not None:
+                return answer
         if of.rows is not None:
             return self.nested(of, self.file)
         found = self.find(of, self.file)
@@ -158,29 +166,26 @@ class _Answering:
         names = [name for path in of.paths if (name := getattr(path, "field", ""))]
         return next((said for name in names if (said := file.disputed(name))), ())
 
-    def plainly(self, of: FormField, plain: Plain) -> FieldAnswer | None:
+    def plainly(self, of: FormField, plain: Plain, file: SubjectFile, packed: Packed) -> FieldAnswer | None:
         """The field's value, where nothing is to be said of it but where it came from."""
-        assert self.file is not None and self.packed is not None  # noqa: S101, PT018 - the caller has looked
-        origin = plain.origin
-        if origin not in self.came:
-            self.came[origin] = self.origin(origin, self.packed)
-        came = self.came[origin]
-        value = None if came is None else plain.read(self.packed.cells)
-        if came is None or value is None:
+        came = self.came.get(plain.origin)
+        if came is None:
+            came = self.came[plain.origin] = self.origin(plain.origin, packed)
+        value = plain.read(packed.cells)
+        if value is None or came.doubtful:
             return None
         frame = came.frames.get(of.name)
         if frame is None:
-            facts = self.packed.told(origin.dataset, came.load)
-            frame = came.frames[of.name] = self.frame(of, self.file.provenance(facts, origin.dataset, plain.column))
+            facts = packed.told(plain.origin.dataset, came.load)
+            frame = came.frames[of.name] = self.frame(of, file.provenance(facts, plain.origin.dataset, plain.column))
         return self.sealed(frame, of, value, came.until, came.ends)
 
-    def origin(self, origin: Origin, packed: Packed) -> "_Came | None":
-        """What came from there; None where it is nothing, over, or in doubt."""
+    def origin(self, origin: Origin, packed: Packed) -> _Came:
+        """What came from there."""
         load, until = origin.load(packed.cells), origin.until(packed.cells)
-        if load is None or self.over(until) or self.doubt(origin.dataset) is not None:
-            return None
         frames = self.world.frames.setdefault((self.form.id, origin, load), {})
-        return _Came(load, until, self.ends(until), frames)
+        doubtful = self.over(until) or self.doubt(origin.dataset) is not None
+        return _Came(load, until, None if doubtful else self.ends(until), frames, doubtful)
 
     def found(self, of: FormField, held: Held, value: Value) -> FieldAnswer:
         """The value in its envelope, with what is to be said against it, and with the word on a draft."""
@@ -346,7 +351,7 @@ class _Answering:
         )
         known = [(d, s) for d in datasets if (s := self.world.datasets.get(d))]
         states = [(d, s.load, s.as_of_text, s.available_text, self.doubt(d)) for d, s in known]
-        values = [(f.state, f.value, f.valid_until, f.dataset, f.load) for f in fields]
+        values = [*map(_TAGGED, fields)]
         more = [(f.name, f.disputed_by, f.rows, f.left_out) for f in fields if f.disputed_by or f.rows]
         draft = {name: list(one) for name, one in self.asked.draft.items()}
         parts = ([f.name for f in wanted], values, more, sorted(draft.items()), self.today, states)

@@ -51,8 +51,8 @@ class Place(Quick, frozen=True):
 
     def key(self, under: SealKey) -> "blake2b":
         """The keyed hash that every seal given here begins with."""
-        parts = _PLAIN.encode([self.client, self.form, self.version, self.subject])
-        secret = blake2b(parts.encode(), key=under.secret, digest_size=32).digest()
+        parts = ", ".join(map(_PLAIN.encode, (self.client, self.form, self.version, self.subject)))
+        secret = blake2b(f"[{parts}]".encode(), key=under.secret, digest_size=32).digest()
         return blake2b(key=secret, digest_size=16)
 
 
@@ -63,6 +63,7 @@ class Sealer:
         self._key = place.key(key)
         self._head = f"{_VERSION}.{key.id}"
         self._until = int((now + key.lifetime).timestamp())
+        self._ends = str(self._until)
 
     def tag(self, content: bytes) -> str:
         """A keyed digest of anything else about the answer."""
@@ -72,14 +73,14 @@ class Sealer:
 
     def seal(self, name: str, value: Sealed | None, *, locked: bool, until: float | None = None) -> str:
         """The seal of a field's value, or of its having none; `until`: the moment its validity ends (Unix seconds)."""
-        ends = self._until if until is None or until > self._until else int(until)
+        key, ends = self._key, self._ends if until is None or until > self._until else str(int(until))
         if value is None:
-            return f"{self._head}.B.{ends}.{_mac(self._key, name, 'B', ends, '')}"
+            return f"{self._head}.B.{ends}.{_mac(key, 'B', name, ends, '')}"
         text = value if isinstance(value, str) else canonical(value)
         if locked:
-            return f"{self._head}.L.{ends}.{_mac(self._key, name, 'L', ends, text)}"
-        digest = _mac(self._key, name, "V", ends, text)
-        return f"{self._head}.E.{ends}.{digest}.{_mac(self._key, name, 'E', ends, digest)}"
+            return f"{self._head}.L.{ends}.{_mac(key, 'L', name, ends, text)}"
+        digest = _mac(key, "V", name, ends, text)
+        return f"{self._head}.E.{ends}.{digest}.{_mac(key, 'E', name, ends, digest)}"
 
 
 def verify(
@@ -96,24 +97,24 @@ def verify(
     parts = sealed.split(".")
     if len(parts) not in (5, 6) or parts[0] != _VERSION or parts[1] not in keys or not _number(parts[3]):
         return "tampered"
-    key, kind, ends = place.key(keys[parts[1]]), parts[2], int(parts[3])
+    key, kind, ends = place.key(keys[parts[1]]), parts[2], str(int(parts[3]))
     text = "" if value is None else canonical(value)
     blank = value is None or value in ("", [])
     match kind, len(parts):
         case "L", 5:
-            same = genuine = _same(parts[4], _mac(key, name, "L", ends, text))
+            same = genuine = _same(parts[4], _mac(key, "L", name, ends, text))
         case "E", 6:
-            genuine = _same(parts[5], _mac(key, name, "E", ends, parts[4]))
-            same = _same(parts[4], _mac(key, name, "V", ends, text))
+            genuine = _same(parts[5], _mac(key, "E", name, ends, parts[4]))
+            same = _same(parts[4], _mac(key, "V", name, ends, text))
         case "B", 5:
-            genuine, same = _same(parts[4], _mac(key, name, "B", ends, "")), blank
+            genuine, same = _same(parts[4], _mac(key, "B", name, ends, "")), blank
         case _:
             return "tampered"
     if not genuine:
         return "tampered"
     if not same:
         return "typed" if kind == "B" else "changed"
-    return "out_of_date" if now > datetime.fromtimestamp(ends, UTC) else "unchanged"
+    return "out_of_date" if now > datetime.fromtimestamp(int(ends), UTC) else "unchanged"
 
 
 def canonical(value: Sealed) -> str:
@@ -128,9 +129,10 @@ def canonical(value: Sealed) -> str:
     return json.dumps(rows, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _mac(key: "blake2b", name: str, kind: str, ends: int, text: str) -> str:
+def _mac(key: "blake2b", *parts: str) -> str:
+    """The digest of a seal's kind, field, end and text under the answer's key."""
     digest = key.copy()
-    digest.update(f"{kind}\0{name}\0{ends}\0{text}".encode())
+    digest.update("\0".join(parts).encode())
     return digest.hexdigest()
 
 
