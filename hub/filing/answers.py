@@ -37,6 +37,7 @@ from subjects.kinds import Kind
 _LOG = logging.getLogger("hub.filing.answers")
 LOOK = 1.0
 STALE = 10.0
+PATIENCE = 1.0
 States = tuple[Mapping[str, SourceState], dict[Any, Any]]
 
 
@@ -67,10 +68,10 @@ def next_pull(hub: Hub, contract: Contract) -> datetime | None:
 
 @dataclass
 class Watched:
-    """The state of the sources as a serving process sees it: at most about a second old, and nobody waits for the ledger.
+    """The state of the sources as a serving process sees it: at most about a second old while there is much to do.
 
-    A read that is due is made by a thread of its own while the last one goes on to serve; only when that is older than `STALE` seconds
-    (the ledger does not answer) is nothing told any more.
+    A read that is due is made by a thread of its own while the last one goes on to serve. Where that is older than `STALE` seconds, because
+    nobody has asked for a while, whoever asks waits for the read, `PATIENCE` seconds at most: if the ledger does not answer, nothing is told.
     """
 
     read: Callable[[str], Mapping[str, SourceState]]
@@ -83,21 +84,26 @@ class Watched:
         now, held = self.monotonic(), self._held.get(kind)
         if held is None:
             return self._refresh(kind)
+        reader = self._wake(kind) if now - held[0] > LOOK else None
+        if now - held[0] <= STALE:
+            return held[1]
+        if reader is not None:
+            reader.join(PATIENCE)
+            held = self._held[kind]
         if now - held[0] > STALE:
-            self._wake(kind)
             raise Retry(
                 "the ledger does not answer, so nothing can be said of the sources", todo="try again in a moment"
             )
-        if now - held[0] > LOOK:
-            self._wake(kind)
         return held[1]
 
-    def _wake(self, kind: str) -> None:
-        if kind not in self._reading:
-            reader = self._reading[kind] = threading.Thread(
-                target=self._read, args=(kind,), name=f"states-{kind}", daemon=True
-            )
-            reader.start()
+    def _wake(self, kind: str) -> threading.Thread | None:
+        """The read that begins now; None where one is under way."""
+        if kind in self._reading:
+            return None
+        name = f"states-{kind}"
+        reader = self._reading[kind] = threading.Thread(target=self._read, args=(kind,), name=name, daemon=True)
+        reader.start()
+        return reader
 
     def threads(self) -> list[threading.Thread]:
         """The reads that are under way."""

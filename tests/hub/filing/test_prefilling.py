@@ -1,6 +1,7 @@
 """Prefill as the hub composes it: when a source is asked next, states that are watched, names for clients, form commands."""
 
 import json
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from command_line import Run
 
 from hub import web  # noqa: F401 - every table is known before the first database is opened
 from hub.core import Hub
+from hub.filing import answers
 from hub.filing.answers import LOOK, STALE, Watched, handle, next_pull
 from hub.registration import registry
 from hub.settings import Settings
@@ -70,6 +72,43 @@ def test_states_are_read_again_beside_the_answers_and_not_believed_for_ever() ->
     down = True
     with pytest.raises(Retry, match="does not answer"):
         watched("person")
+
+
+def test_who_comes_first_after_a_quiet_hour_is_answered_too() -> None:
+    now, reads = Now(), list[float]()
+
+    def read(_kind: str) -> dict[str, SourceState]:
+        reads.append(now.seconds)
+        return {}
+
+    watched = Watched(read, now)
+    first = watched("person")
+    now.seconds += 3600
+    assert watched("person") is not first
+    assert reads == [0, 3600]
+
+
+def test_a_ledger_that_hangs_lets_one_wait_a_moment_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, hangs, goes_on = Now(), threading.Event(), threading.Event()
+
+    def read(_kind: str) -> dict[str, SourceState]:
+        if hangs.is_set():
+            goes_on.wait(30)
+        return {}
+
+    monkeypatch.setattr(answers, "PATIENCE", 0.05)
+    watched = Watched(read, now)
+    watched("person")
+    hangs.set()
+    now.seconds += STALE + 1
+    for _ in range(2):
+        with pytest.raises(Retry, match="does not answer"):
+            watched("person")
+        assert len(watched.threads()) == 1
+    goes_on.set()
+    for thread in watched.threads():
+        thread.join(10)
+    assert watched("person") == ({}, {})
 
 
 def test_a_subject_has_another_name_with_every_client_and_one_however_it_is_spelled() -> None:
