@@ -9,6 +9,7 @@ process: the ledger's revision is looked at once a second. If the ledger cannot 
 """
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -33,7 +34,7 @@ from schemas.struct import Quick
 
 LOOK = 1.0
 STALE = 4.0
-_MOST = 50_000
+_MOST = 10_000
 T = TypeVar("T")
 
 
@@ -49,8 +50,8 @@ class _Known:
     """What was read under one revision of the ledger, thrown away whole with the next: what a slow reader still adds is thrown away too."""
 
     revision: int
-    callers: dict[str, Caller] = field(default_factory=dict)
-    consents: dict[str, Consent] = field(default_factory=dict)
+    callers: OrderedDict[str, Caller] = field(default_factory=OrderedDict)
+    consents: OrderedDict[str, Consent] = field(default_factory=OrderedDict)
     grants: dict[str, tuple[Grant, ...]] = field(default_factory=dict)
     issuers: dict[str, Keys] | None = None
     revoked: frozenset[str] | None = None
@@ -181,8 +182,9 @@ class Desk:
         return found
 
 
-def _keep(kept: dict[str, T], name: str, value: T) -> T:
-    if len(kept) >= _MOST:
-        kept.clear()
+def _keep(kept: OrderedDict[str, T], name: str, value: T) -> T:
+    """The value, kept; of too many the first goes, one at a time, for to let all of them go at once takes as long as fifty answers."""
     kept[name] = value
+    if len(kept) > _MOST:
+        kept.popitem(last=False)
     return value

@@ -9,11 +9,11 @@ import sqlite3
 import threading
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from ledger.database import Database
 
-EVERY_SECONDS = 0.1
+EVERY_SECONDS, REST_SECONDS = 0.02, 1.0
 LONG_PAGES = 8000
 
 
@@ -21,7 +21,7 @@ class Carrier:
     """The thread, as a context; on a server's database it does nothing."""
 
     def __init__(self, db: Database, *, every: float = EVERY_SECONDS, long: int = LONG_PAGES) -> None:
-        """`every`: seconds between two rounds; `long`: pages of a log that is to begin anew."""
+        """`every`: seconds between two rounds, fewer rounds where nothing comes; `long`: pages of a log that is to begin anew."""
         self._db, self._every, self._long = db, every, long
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="carrier", daemon=True)
@@ -45,9 +45,18 @@ class Carrier:
             driver.execute(
                 "PRAGMA busy_timeout=0"
             )  # it never waits: who begins the log anew holds every writer up meanwhile
-            while not self._ended.wait(self._every):
-                with suppress(sqlite3.OperationalError):  # a full disk is told to whoever commits
-                    _, pages, _ = driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                    if pages >= self._long:
-                        driver.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+            pause, before = self._every, None
+            while not self._ended.wait(pause):
+                found = self._carried(driver)
+                pause = self._every if found != before else min(2 * pause, REST_SECONDS)
+                before = found
             connection.invalidate()  # others of the pool wait
+
+    def _carried(self, driver: Any) -> object:
+        """How far the log goes, and how far it is carried over now; None where that cannot be done: whoever commits is told of a full disk."""
+        with suppress(sqlite3.OperationalError):
+            found = driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if found[1] >= self._long:
+                driver.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+            return found
+        return None

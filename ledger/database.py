@@ -230,7 +230,13 @@ def _engine(url: str) -> Engine:
     def on_connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
         _use_wal(connection)
-        for pragma in ("synchronous=FULL", "wal_autocheckpoint=16000", "foreign_keys=ON", "busy_timeout=60000"):
+        for pragma in (
+            "synchronous=FULL",
+            "wal_autocheckpoint=16000",
+            "foreign_keys=ON",
+            "mmap_size=2147483648",
+            "busy_timeout=60000",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -20,6 +20,7 @@ watermarks = Table(
     Column("declaration", String(32), nullable=False),
     Column("done_at", DateTime(timezone=True), nullable=False),
 )
+_REVISION = "SELECT (SELECT max(serial) FROM catalog_changes), (SELECT max(done_at) FROM subject_watermarks)"
 
 
 @dataclass(frozen=True)
@@ -50,3 +51,8 @@ def built(db: Database) -> dict[str, dict[str, int]]:
         for row in connection.execute(select(watermarks)):
             found.setdefault(row.kind, {})[row.dataset] = row.load
     return found
+
+
+def revision(db: Database) -> object:
+    """A value that changes with every load, run, contract and build: whatever the state of sources follows from. A single read past SQLAlchemy."""
+    return db.points.rows(_REVISION, ())

@@ -67,7 +67,7 @@ def read(
 
     `available_at` says when a dataset's department is asked next.
     """
-    newest, conditions = loads.latest(db), loads.conditions(db)
+    newest, conditions = loads.latest(db, contracts), loads.conditions(db, contracts)
     built = subject_work.built(db).get(kind, {})
     found = {}
     for dataset, contract in contracts.items():

@@ -67,41 +67,66 @@ def next_pull(hub: Hub, contract: Contract) -> datetime | None:
 
 
 @dataclass
+class _Held:
+    """States that were read, under which revision and when, and when the revision was last looked at."""
+
+    states: States
+    revision: object
+    read: float
+    looked: float
+
+
+@dataclass
 class Watched:
     """The state of the sources as a serving process sees it: at most about a second old while there is much to do.
 
-    A read that is due is made by a thread of its own while the last one goes on to serve. Where that is older than `STALE` seconds, because
-    nobody has asked for a while, whoever asks waits for the read, `PATIENCE` seconds at most: if the ledger does not answer, nothing is told.
+    Once a second the revision is looked at; a read that is due is made by a thread of its own while the last one goes on to serve. Where that
+    is older than `STALE` seconds, because nobody has asked for a while, whoever asks waits for the read, `PATIENCE` seconds at most: if the
+    ledger does not answer, nothing is told.
     """
 
     read: Callable[[str], Mapping[str, SourceState]]
+    revision: Callable[[], object]
     monotonic: Callable[[], float] = time.monotonic
-    _held: dict[str, tuple[float, States]] = field(default_factory=dict)
+    _held: dict[str, _Held] = field(default_factory=dict)
     _reading: dict[str, threading.Thread] = field(default_factory=dict)
 
     def __call__(self, kind: str) -> States:
         """The states of the kind's sources, and a place to keep what follows from them."""
         now, held = self.monotonic(), self._held.get(kind)
         if held is None:
-            return self._refresh(kind)
-        reader = self._wake(kind) if now - held[0] > LOOK else None
-        if now - held[0] <= STALE:
-            return held[1]
+            return self._refresh(kind, self.revision())
+        if now - held.looked <= LOOK:
+            return held.states
+        revision = self._looked()
+        if revision is not None and revision == held.revision and now - held.read <= STALE:
+            held.looked = now
+            return held.states
+        reader = self._wake(kind, revision)
+        if now - held.looked <= STALE:
+            return held.states
         if reader is not None:
             reader.join(PATIENCE)
             held = self._held[kind]
-        if now - held[0] > STALE:
+        if now - held.looked > STALE:
             raise Retry(
                 "the ledger does not answer, so nothing can be said of the sources", todo="try again in a moment"
             )
-        return held[1]
+        return held.states
 
-    def _wake(self, kind: str) -> threading.Thread | None:
+    def _looked(self) -> object:
+        """The revision; None where the ledger does not tell: the read that follows finds out why."""
+        try:
+            return self.revision()
+        except Exception:  # noqa: BLE001 - whatever keeps the ledger from answering
+            return None
+
+    def _wake(self, kind: str, revision: object) -> threading.Thread | None:
         """The read that begins now; None where one is under way."""
         if kind in self._reading:
             return None
-        name = f"states-{kind}"
-        reader = self._reading[kind] = threading.Thread(target=self._read, args=(kind,), name=name, daemon=True)
+        reader = threading.Thread(target=self._read, args=(kind, revision), name=f"states-{kind}", daemon=True)
+        self._reading[kind] = reader
         reader.start()
         return reader
 
@@ -109,17 +134,18 @@ class Watched:
         """The reads that are under way."""
         return list(self._reading.values())
 
-    def _read(self, kind: str) -> None:
+    def _read(self, kind: str, revision: object) -> None:
         try:
-            self._refresh(kind)
+            self._refresh(kind, revision)
         except Exception:  # noqa: BLE001 - whatever keeps the ledger from answering, the last states serve on until they are too old
             _LOG.exception("the state of the sources could not be read; the last one goes on to serve")
         finally:
             self._reading.pop(kind, None)  # two that were woken at once end it twice
 
-    def _refresh(self, kind: str) -> States:
+    def _refresh(self, kind: str, revision: object) -> States:
+        """Read now; the `revision` was looked at before, so that what comes meanwhile is read again."""
         began, found = self.monotonic(), (self.read(kind), dict[Any, Any]())
-        self._held[kind] = (began, found)
+        self._held[kind] = _Held(found, revision, began, began)
         return found
 
 

@@ -14,7 +14,7 @@ from access.invitations import Invitation, Invitations
 from hub.core import Hub
 from hub.filing import subject_files
 from hub.filing.answers import Watched, handle, made_personas, seal_key, states
-from ledger import grants
+from ledger import grants, subject_work
 from ledger.grants import Grant
 from prefill.answer import World
 from prefill.forms import Form
@@ -36,7 +36,7 @@ def prefilling(hub: Hub) -> Prefilling:
     key, names = seal_key(hub), hub.key("handle")
     sandbox = hub.settings.personas == "only"
     kinds = subject_files.kinds(hub)
-    watched = Watched(lambda kind: states(hub, kinds[kind]))
+    watched = Watched(lambda kind: states(hub, kinds[kind]), partial(subject_work.revision, hub.ledger))
 
     def world(kind: str) -> World:
         known, frames = ({}, {}) if sandbox else watched(kind)

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from hub.filing import answers
 from hub.filing.answers import LOOK, STALE, Watched, handle, next_pull
 from hub.registration import registry
 from hub.settings import Settings
-from ledger import contracts
+from ledger import contracts, loads, subject_work
+from ledger.loads import Load
 from prefill.sources import SourceState
 from schemas.errors import Retry
 
@@ -59,10 +61,15 @@ def test_states_are_read_again_beside_the_answers_and_not_believed_for_ever() ->
             raise OSError("no ledger")
         return {}
 
-    watched = Watched(read, now)
+    revision = 1
+    watched = Watched(read, lambda: revision, now)
     first = watched("person")
     assert watched("person") is first
     now.seconds += LOOK + 0.1
+    assert watched("person") is first, "nothing has changed"
+    assert reads == 1
+    now.seconds += LOOK + 0.1
+    revision = 2
     watched("person")
     for thread in watched.threads():
         thread.join(10)
@@ -81,11 +88,25 @@ def test_who_comes_first_after_a_quiet_hour_is_answered_too() -> None:
         reads.append(now.seconds)
         return {}
 
-    watched = Watched(read, now)
+    watched = Watched(read, lambda: 1, now)
     first = watched("person")
     now.seconds += 3600
     assert watched("person") is not first
     assert reads == [0, 3600]
+
+
+def test_what_is_told_of_a_source_changes_with_every_load_run_contract_and_build(hub: Hub) -> None:
+    def changed(does: Callable[[], object]) -> bool:
+        before = subject_work.revision(hub.ledger)
+        does()
+        return subject_work.revision(hub.ledger) != before
+
+    load = Load("residents", 1, "r", NOON, 1)
+    pending = subject_work.Pending("person", {"residents": 1}, None, "x")
+    assert changed(lambda: loads.tell(hub.ledger, load))
+    assert changed(lambda: loads.set_state(hub.ledger, "residents", "held", "why", NOON))
+    assert changed(lambda: subject_work.mark(hub.ledger, pending, NOON))
+    assert not changed(lambda: loads.latest(hub.ledger))
 
 
 def test_a_ledger_that_hangs_lets_one_wait_a_moment_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +118,7 @@ def test_a_ledger_that_hangs_lets_one_wait_a_moment_and_nobody_else(monkeypatch:
         return {}
 
     monkeypatch.setattr(answers, "PATIENCE", 0.05)
-    watched = Watched(read, now)
+    watched = Watched(read, lambda: 1, now)
     watched("person")
     hangs.set()
     now.seconds += STALE + 1
