@@ -3,8 +3,8 @@
 Three databases, so that a bulk load never makes the audit wait: `ledger`, `subjects`, `audit`. On SQLite each is a file in WAL
 mode with synchronous=FULL, and a write transaction begins IMMEDIATE (a deferred one that reads first fails at once, whatever
 the time-out, when another writer came between).
-Its log grows to 64 MB before it is carried into the file, for which whoever commits then waits. Errors never show a statement's parameters,
-which may be personal data.
+Its log grows to 64 MB before it is carried into the file, for which whoever commits then waits; a server's audit has it carried over beside
+its commits (`ledger.carrying`). Errors never show a statement's parameters, which may be personal data.
 """
 
 import sqlite3
@@ -25,6 +25,9 @@ subject_tables = MetaData()
 audit_tables = MetaData()
 _ROWS = 256
 """How many rows a statement inserts at most."""
+_PRAGMAS = ("synchronous=FULL", "wal_autocheckpoint=16000", "foreign_keys=ON", "busy_timeout=60000")
+_MAPPED_BYTES = 1 << 31
+"""So much of a SQLite file is read where the kernel has it, without a copy for each page."""
 
 
 class Moment(TypeDecorator[datetime]):
@@ -230,13 +233,7 @@ def _engine(url: str) -> Engine:
     def on_connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
         _use_wal(connection)
-        for pragma in (
-            "synchronous=FULL",
-            "wal_autocheckpoint=16000",
-            "foreign_keys=ON",
-            "mmap_size=2147483648",
-            "busy_timeout=60000",
-        ):
+        for pragma in (*_PRAGMAS, f"mmap_size={_MAPPED_BYTES}"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
