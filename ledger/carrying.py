@@ -42,15 +42,14 @@ class Carrier:
         with self._db.engine.connect() as connection:
             driver = connection.connection.driver_connection
             assert driver is not None  # noqa: S101 - the connection is open
-            driver.execute(
-                "PRAGMA busy_timeout=0"
-            )  # it never waits: who begins the log anew holds every writer up meanwhile
+            # It never waits: who begins the log anew holds every writer up meanwhile.
+            driver.execute("PRAGMA busy_timeout=0")
             pause, before = self._every, None
             while not self._ended.wait(pause):
                 found = self._carried(driver)
                 pause = self._every if found != before else min(2 * pause, REST_SECONDS)
                 before = found
-            connection.invalidate()  # others of the pool wait
+            connection.invalidate()  # whoever had it from the pool next would not wait either
 
     def _carried(self, driver: Any) -> object:
         """How far the log goes, and how far it is carried over now; None where that cannot be done: whoever commits is told of a full disk."""

@@ -17,7 +17,6 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec.structs import replace
@@ -25,7 +24,7 @@ from msgspec.structs import replace
 from prefill.envelope import Answer, CellLabel, Choice, Draft, FieldAnswer, Reason, RowAnswer, State, Summary
 from prefill.forms import Form, FormField
 from prefill.seal import Place, Sealed, Sealer, SealKey, canonical, verify
-from prefill.sources import SourceState, told
+from prefill.sources import SourceState, doubt, told, zone
 from prefill.transform import ENDLESS, display, transformed
 from schemas.struct import Quick
 from subjects.file import Held, Item, Provenance, SubjectFile, Value
@@ -76,7 +75,7 @@ def prefill(
     form: Form, file: SubjectFile | None, world: World, asked: Asked = _ALL, *, client: str, subject: str
 ) -> Answer:
     """The form answered for `client`. `subject` is the pseudonym that it gets; `file` is None for a subject without one."""
-    today = world.now.astimezone(_zone(world.timezone)).date()
+    today = world.now.astimezone(zone(world.timezone)).date()
     place = Place(client, form.id, form.version, subject)
     answering = _Answering(form, file, world, asked, place, Sealer(place, world.now, world.key), today.isoformat())
     all_of_it = not asked.fields or len(asked.fields) == len(form.fields)
@@ -358,24 +357,6 @@ class _Answering:
         return f'W/"{self.sealer.tag(msgspec.json.encode(parts))}"'
 
 
-def doubt(dataset: str, source: SourceState | None, now: datetime, timezone: str) -> Reason | None:
-    """Why a dataset's records may not be the newest at this moment, by its contract's service level; None where they are fresh."""
-    if source is None or source.status == "never":
-        title, title_en = (source.title, source.title_en) if source else (dataset, dataset)
-        return Reason(f"“{title}”尚未接入数据", f"{title_en} has never been loaded")
-    if source.status == "ok" and not source.late(now):
-        return None
-    why = f" ({source.reason})" if source.reason else ""
-    if source.status == "held":
-        zh, en = "新数据未通过检查", "a newer delivery is held back"
-    elif source.status == "failed":
-        zh, en = "最近一次更新失败", "the last update failed"
-    else:
-        zh, en, why = "超过更新时限", "it is late", ""
-    since = f"{source.as_of.astimezone(_zone(timezone)):%Y-%m-%d %H:%M}" if source.as_of else "—"
-    return Reason(f"“{source.title}”{zh}{why}，数据截至{since}", f"{source.title_en}: {en}{why}, as of {since}")
-
-
 def _plains(form: Form, made: Layout) -> Mapping[str, Plain]:
     """Where the plain values of a form's fields stand in files of this layout."""
     found = {f.name: f.paths[0].plain(made) for f in form.fields if f.paths and f.transform is None}
@@ -387,15 +368,10 @@ def _cell(cell: FormField, item: Item) -> Held | None:
     return item.held(path.column, path.dataset, path.source)
 
 
-@lru_cache(maxsize=8)
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
-
-
 @lru_cache(maxsize=4096)
 def _end_of(day: str, timezone: str) -> float:
     """The moment at which a day ends in the city, as Unix seconds."""
-    return (datetime.combine(date.fromisoformat(day), time(), _zone(timezone)) + timedelta(days=1)).timestamp()
+    return (datetime.combine(date.fromisoformat(day), time(), zone(timezone)) + timedelta(days=1)).timestamp()
 
 
 def _choices(of: FormField) -> tuple[Choice, ...]:

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from ledger import loads, subject_work
 from ledger.database import Database
 from ledger.loads import Load
+from prefill.envelope import Reason
 from schemas.contract import Contract
 from subjects.file import as_of
 
@@ -100,6 +102,30 @@ def state(
         load=load.load if load else 0,
         available_at=available_at,
     )
+
+
+def doubt(dataset: str, source: SourceState | None, now: datetime, timezone: str) -> Reason | None:
+    """Why a dataset's records may not be the newest at this moment, by its contract's service level; None where they are fresh."""
+    if source is None or source.status == "never":
+        title, title_en = (source.title, source.title_en) if source else (dataset, dataset)
+        return Reason(f"“{title}”尚未接入数据", f"{title_en} has never been loaded")
+    if source.status == "ok" and not source.late(now):
+        return None
+    why = f" ({source.reason})" if source.reason else ""
+    if source.status == "held":
+        zh, en = "新数据未通过检查", "a newer delivery is held back"
+    elif source.status == "failed":
+        zh, en = "最近一次更新失败", "the last update failed"
+    else:
+        zh, en, why = "超过更新时限", "it is late", ""
+    since = f"{source.as_of.astimezone(zone(timezone)):%Y-%m-%d %H:%M}" if source.as_of else "—"
+    return Reason(f"“{source.title}”{zh}{why}，数据截至{since}", f"{source.title_en}: {en}{why}, as of {since}")
+
+
+@lru_cache(maxsize=8)
+def zone(name: str) -> ZoneInfo:
+    """A time zone by its name, looked up once."""
+    return ZoneInfo(name)
 
 
 def told(moment: datetime) -> str:

@@ -81,15 +81,15 @@ class Watched:
     """The state of the sources as a serving process sees it: at most about a second old while there is much to do.
 
     Once a second the revision is looked at; a read that is due is made by a thread of its own while the last one goes on to serve. Where that
-    is older than `STALE` seconds, because nobody has asked for a while, whoever asks waits for the read, `PATIENCE` seconds at most: if the
-    ledger does not answer, nothing is told.
+    is older than `STALE` seconds, because nobody has asked for a while, whoever asks waits for the read until `PATIENCE` seconds after it
+    began: if the ledger does not answer, nothing is told.
     """
 
     read: Callable[[str], Mapping[str, SourceState]]
     revision: Callable[[], object]
     monotonic: Callable[[], float] = time.monotonic
     _held: dict[str, _Held] = field(default_factory=dict)
-    _reading: dict[str, threading.Thread] = field(default_factory=dict)
+    _reading: dict[str, tuple[threading.Thread, float]] = field(default_factory=dict)
 
     def __call__(self, kind: str) -> States:
         """The states of the kind's sources, and a place to keep what follows from them."""
@@ -102,12 +102,11 @@ class Watched:
         if revision is not None and revision == held.revision and now - held.read <= STALE:
             held.looked = now
             return held.states
-        reader = self._wake(kind, revision)
+        reader, began = self._wake(kind, revision)
         if now - held.looked <= STALE:
             return held.states
-        if reader is not None:
-            reader.join(PATIENCE)
-            held = self._held[kind]
+        reader.join(max(0, began + PATIENCE - now))
+        held = self._held[kind]
         if now - held.looked > STALE:
             raise Retry(
                 "the ledger does not answer, so nothing can be said of the sources", todo="try again in a moment"
@@ -121,18 +120,18 @@ class Watched:
         except Exception:  # noqa: BLE001 - whatever keeps the ledger from answering
             return None
 
-    def _wake(self, kind: str, revision: object) -> threading.Thread | None:
-        """The read that begins now; None where one is under way."""
-        if kind in self._reading:
-            return None
-        reader = threading.Thread(target=self._read, args=(kind, revision), name=f"states-{kind}", daemon=True)
-        self._reading[kind] = reader
-        reader.start()
-        return reader
+    def _wake(self, kind: str, revision: object) -> tuple[threading.Thread, float]:
+        """The read that is under way, or begins now, and since when."""
+        found = self._reading.get(kind)
+        if found is None:
+            reader = threading.Thread(target=self._read, args=(kind, revision), name=f"states-{kind}", daemon=True)
+            found = self._reading[kind] = reader, self.monotonic()
+            reader.start()
+        return found
 
     def threads(self) -> list[threading.Thread]:
         """The reads that are under way."""
-        return list(self._reading.values())
+        return [reader for reader, _ in self._reading.values()]
 
     def _read(self, kind: str, revision: object) -> None:
         try:

@@ -26,6 +26,7 @@ from access_bench import (
     urls,
 )
 
+from access import desk
 from access.decision import Ask
 from access.desk import STALE, Subject
 from ledger import access_revision, credentials, grants, requests
@@ -292,3 +293,20 @@ def vars_of(text: str) -> dict[str, Any]:
 
     part = text.split(".")[1]
     return dict(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))))
+
+
+def test_of_too_many_consents_the_first_is_forgotten_and_is_read_again(
+    here: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, read = list[str](), desk.consent.read
+    monkeypatch.setattr(desk, "_MOST", 2)
+
+    def counted(*given: Any, **more: Any) -> Any:
+        found = read(*given, **more)
+        reads.append(found.id)
+        return found
+
+    monkeypatch.setattr(desk.consent, "read", counted)
+    for jti in ("a", "b", "c", "c", "b", "a"):
+        assert here.desk.decide("portal", ASK, about=LIN, statement=statement(jti=jti)).granted
+    assert reads == ["a", "b", "c", "a"]

@@ -2,7 +2,9 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -95,6 +97,23 @@ def test_who_comes_first_after_a_quiet_hour_is_answered_too() -> None:
     assert reads == [0, 3600]
 
 
+def test_all_who_come_at_once_after_a_quiet_hour_wait_for_the_same_read() -> None:
+    now, reads = Now(), list[float]()
+
+    def read(_kind: str) -> dict[str, SourceState]:
+        reads.append(now.seconds)
+        time.sleep(0.1 * (len(reads) > 1))
+        return {}
+
+    watched = Watched(read, lambda: 1, now)
+    watched("person")
+    now.seconds += 3600
+    with ThreadPoolExecutor(4) as pool:
+        told = [*pool.map(watched, ["person"] * 4)]
+    assert told == [({}, {})] * 4
+    assert len(reads) <= 3
+
+
 def test_what_is_told_of_a_source_changes_with_every_load_run_contract_and_build(hub: Hub) -> None:
     def changed(does: Callable[[], object]) -> bool:
         before = subject_work.revision(hub.ledger)
@@ -126,6 +145,7 @@ def test_a_ledger_that_hangs_lets_one_wait_a_moment_and_nobody_else(monkeypatch:
         with pytest.raises(Retry, match="does not answer"):
             watched("person")
         assert len(watched.threads()) == 1
+        now.seconds += 1
     goes_on.set()
     for thread in watched.threads():
         thread.join(10)
