@@ -48,7 +48,9 @@ def test_whatever_is_asked_the_answer_is_one_that_is_described(one_city: City, p
     @CALM
     @given(case=operation.as_strategy(generation_mode=mode))
     def asked(case: schemathesis.Case) -> None:
-        case.call_and_validate(headers=token, checks=CHECKS)
+        answer = case.call(headers=token)
+        # A body that is too large is turned away too, by a status that schemathesis does not count among the refusals.
+        case.validate_response(answer, checks=CHECKS[:-1] if answer.status_code == 413 else CHECKS)
 
     asked()
 
