@@ -45,7 +45,7 @@ class Hub:
     @cached_property
     def subjects(self) -> Database:
         """The subject store."""
-        return self._open("subjects", subject_tables)
+        return self._open("subjects", subject_tables, mapped=True)
 
     @cached_property
     def audit(self) -> Database:
@@ -119,8 +119,8 @@ class Hub:
     def _keys(self) -> Path:
         return self.settings.home.absolute() / "keys"
 
-    def _open(self, name: str, tables: object) -> Database:
+    def _open(self, name: str, tables: object, *, mapped: bool = False) -> Database:
         self.settings.home.mkdir(parents=True, exist_ok=True)
-        database = Database(self.settings.database(name), tables)  # type: ignore[arg-type]
+        database = Database(self.settings.database(name), tables, mapped=mapped)  # type: ignore[arg-type]
         database.create()
         return database

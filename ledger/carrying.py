@@ -1,13 +1,20 @@
 """SQLite's log carried into its file beside whoever writes, so that no commit waits until it is done.
 
 SQLite has a commit do it that finds the log long enough: at 64 MB that one waits for some 75 ms, and everybody behind it. Here a thread
-carries over what came in the last moment while commits go on, and lets the log begin anew when it is long, which is short work by then.
-Where a reader keeps it from that, the log grows, at last to what a commit sees to itself.
+carries over what came in the last moment while commits go on. All of it carried over, whoever writes next begins the log anew; where
+commits leave no moment for that and it grows long, they are held off for the short rest.
+
+SQLite before 3.51.3 loses pages where the log begins anew while a second carrying over begins (https://sqlite.org/wal.html#walresetbug). So
+there is one carrier for a file, whichever process, and it begins only behind a reader that stands in the log, before which it cannot
+begin anew: one that has seen what is new since the last time, all of which was carried over by then.
 """
 
+import fcntl
 import sqlite3
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,10 +22,11 @@ from ledger.database import Database
 
 EVERY_SECONDS, REST_SECONDS = 0.02, 1.0
 LONG_PAGES = 8000
+_HOLD_MS = 200
 
 
 class Carrier:
-    """The thread, as a context; on a server's database it does nothing."""
+    """The thread, as a context; on a server's database it does nothing, nor while another carrier has the file."""
 
     def __init__(self, db: Database, *, every: float = EVERY_SECONDS, long: int = LONG_PAGES) -> None:
         """`every`: seconds between two rounds, fewer rounds where nothing comes; `long`: pages of a log that is to begin anew."""
@@ -39,23 +47,58 @@ class Carrier:
             self._thread.join()
 
     def _run(self) -> None:
-        with self._db.engine.connect() as connection:
-            driver = connection.connection.driver_connection
-            assert driver is not None  # noqa: S101 - the connection is open
-            # It never waits: who begins the log anew holds every writer up meanwhile.
-            driver.execute("PRAGMA busy_timeout=0")
-            pause, before = self._every, None
+        path = Path(f"{self._db.engine.url.database}-carrier")
+        with path.open("wb") as only, self._own() as reader, self._own() as writer:
+            while not _taken(only):
+                if self._ended.wait(REST_SECONDS):
+                    return
+            pause, seen, long = self._every, version(reader), False
             while not self._ended.wait(pause):
-                found = self._carried(driver)
-                pause = self._every if found != before else min(2 * pause, REST_SECONDS)
-                before = found
-            connection.invalidate()  # whoever had it from the pool next would not wait either
+                before = seen
+                with suppress(sqlite3.OperationalError):  # of a full disk whoever commits is told
+                    seen, left = carry(reader, writer, seen, hold=long)
+                    long = left >= self._long
+                pause = self._every if seen != before else min(2 * pause, REST_SECONDS)
 
-    def _carried(self, driver: Any) -> object:
-        """How far the log goes, and how far it is carried over now; None where that cannot be done: whoever commits is told of a full disk."""
-        with suppress(sqlite3.OperationalError):
-            found = driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            if found[1] >= self._long:
-                driver.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
-            return found
-        return None
+    @contextmanager
+    def _own(self) -> Iterator[Any]:
+        """A connection of its own, which nobody else gets from the pool."""
+        pooled = self._db.engine.raw_connection()
+        driver = pooled.driver_connection
+        assert driver is not None  # noqa: S101 - the connection is open
+        pooled.detach()
+        try:
+            driver.execute(f"PRAGMA busy_timeout={_HOLD_MS}")
+            yield driver
+        finally:
+            driver.close()
+
+
+def carry(reader: Any, writer: Any, seen: int, *, hold: bool = False) -> tuple[int, int]:
+    """Carry over by `writer` what is new since version `seen`; the version that `reader` saw now, and the pages of a log that is not all over.
+
+    Two connections, at no work. `hold`: nobody commits meanwhile, so that all of it is. Raises sqlite3.OperationalError.
+    """
+    reader.execute("BEGIN IMMEDIATE" if hold else "BEGIN")
+    try:
+        found = version(reader)
+        if found == seen:
+            return seen, 0
+        _, log, carried = writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    finally:
+        reader.execute("ROLLBACK")
+    return found, log if carried < log else 0
+
+
+def version(connection: Any) -> int:
+    """A number that is another one whenever somebody else has committed."""
+    return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _taken(file: Any) -> bool:
+    """Whether this process has the file now, to the end of its days."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -27,7 +27,6 @@ _ROWS = 256
 """How many rows a statement inserts at most."""
 _PRAGMAS = ("synchronous=FULL", "wal_autocheckpoint=16000", "foreign_keys=ON", "busy_timeout=60000")
 _MAPPED_BYTES = 1 << 31
-"""So much of a SQLite file is read where the kernel has it, without a copy for each page."""
 
 
 class Moment(TypeDecorator[datetime]):
@@ -48,8 +47,13 @@ class Moment(TypeDecorator[datetime]):
 class Database:
     """One database with two doors: `read()` for consistent reads, `write()` for a transaction that commits or leaves no trace."""
 
-    def __init__(self, url: str, tables: MetaData) -> None:
+    def __init__(self, url: str, tables: MetaData, *, mapped: bool = False) -> None:
+        """`mapped`: single reads of a SQLite file (2 GB of it) are made where the kernel has it, without a copy for each page.
+
+        Not where `quick` writes: to carry the log over with the file mapped takes long enough for SQLite's fault (`ledger.carrying`).
+        """
         self.engine = _engine(url)
+        self._mapped = mapped
         self.tables = tables
         self.is_sqlite = self.engine.dialect.name == "sqlite"
 
@@ -88,7 +92,7 @@ class Database:
     def points(self) -> "Points":
         """Single reads outside any transaction."""
         if self.is_sqlite:
-            return Points(self.engine)
+            return Points(self.engine, mapped=self._mapped)
         return Points(create_engine(self.engine.url, isolation_level="AUTOCOMMIT", hide_parameters=True))
 
     def create(self) -> None:
@@ -119,8 +123,9 @@ class Points:
     Where the server went away and came back, the first statement is run once more.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine, self._own, self._open = engine, threading.local(), list[Any]()
+    def __init__(self, engine: Engine, *, mapped: bool = False) -> None:
+        self._engine, self._mapped = engine, mapped
+        self._own, self._open = threading.local(), list[Any]()
 
     def rows(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         """What a query finds."""
@@ -160,6 +165,8 @@ class Points:
             connection = self._own.connection = pooled.driver_connection
             pooled.detach()
             self._open.append(connection)
+            if self._mapped:
+                connection.execute(f"PRAGMA mmap_size={_MAPPED_BYTES}")
         return Plain(connection.cursor(), self._engine.dialect.name)
 
 
@@ -233,7 +240,7 @@ def _engine(url: str) -> Engine:
     def on_connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
         _use_wal(connection)
-        for pragma in (*_PRAGMAS, f"mmap_size={_MAPPED_BYTES}"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
