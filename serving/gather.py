@@ -1,12 +1,14 @@
 """Calls that wait at the same moment are one call, made by a thread while nobody blocks: one look-up, one transaction for many."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
+_Batch = list[tuple[K, "asyncio.Future[V]"]]
 
 
 class Gather(Generic[K, V]):
@@ -29,7 +31,7 @@ class Gather(Generic[K, V]):
     ) -> None:
         self._send, self._late, self._patience = send, late, patience
         self._most, self._calls, self._enough = most, calls, enough
-        self._waiting: list[tuple[K, asyncio.Future[V]]] = []
+        self._waiting: _Batch[K, V] = []
         self._under_way, self._due = 0, False
 
     def __call__(self, key: K) -> "asyncio.Future[V]":
@@ -52,29 +54,49 @@ class Gather(Generic[K, V]):
         self._due = False
         self._under_way += 1
         try:
-            sent = asyncio.wrap_future(self._send([key for key, _ in batch]), loop=loop)
+            sent = self._send([key for key, _ in batch])
         except Exception as error:  # noqa: BLE001 - it is told to those who wait
-            sent = loop.create_future()
+            sent = Future()
             sent.set_exception(error)
-        timer = loop.call_later(self._patience, sent.cancel)
-        sent.add_done_callback(lambda done: self._answer(loop, batch, timer, done))
+        timer, here = loop.call_later(self._patience, self._give_up, loop, batch, sent), threading.get_ident()
+
+        def done(sent: "Future[list[V]]") -> None:
+            if threading.get_ident() == here:
+                self._answer(loop, batch, timer, sent)
+            else:
+                loop.call_soon_threadsafe(self._answer, loop, batch, timer, sent)
+
+        sent.add_done_callback(done)
         self._look(loop)
+
+    def _give_up(self, loop: asyncio.AbstractEventLoop, batch: "_Batch[K, V]", sent: "Future[list[V]]") -> None:
+        sent.cancel()
+        self._tell(loop, batch, self._late(), ())
 
     def _answer(
         self,
         loop: asyncio.AbstractEventLoop,
-        batch: "list[tuple[K, asyncio.Future[V]]]",
+        batch: "_Batch[K, V]",
         timer: asyncio.TimerHandle,
-        done: "asyncio.Future[list[V]]",
+        sent: "Future[list[V]]",
     ) -> None:
         timer.cancel()
+        error = self._late() if sent.cancelled() else sent.exception()
+        self._tell(loop, batch, error, () if error else sent.result())
+
+    def _tell(
+        self, loop: asyncio.AbstractEventLoop, batch: "_Batch[K, V]", error: BaseException | None, values: Sequence[V]
+    ) -> None:
+        """Tell everybody of the batch, once."""
+        if not batch:
+            return
         self._under_way -= 1
-        error = self._late() if done.cancelled() else done.exception()
         for place, (_, future) in enumerate(batch):
             if future.done():  # whoever waited has gone
                 continue
             if error is not None:
                 future.set_exception(error)
             else:
-                future.set_result(done.result()[place])
+                future.set_result(values[place])
+        batch.clear()
         self._look(loop)

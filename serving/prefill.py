@@ -26,8 +26,8 @@ from serving.prefill_bodies import Batch, PrefillRequest, Verified, VerifyReques
 from serving.services import Services
 
 MOST_BYTES = 512 * 1024
-_CALLS, _AT_ONCE, _ENOUGH = 2, 16, 8
-"""While the entries of some requests are committed the next are answered, if they are many: a call has a cost of its own, two answers' worth."""
+_CALLS, _AT_ONCE = 2, 8
+"""While the entries of eight requests are committed the next eight are answered: a call has a cost of its own, two answers' worth."""
 
 
 class Plain:
@@ -45,7 +45,7 @@ class Plain:
                 thread.submit(answer, services, calls, done)
             return done
 
-        self._reply = Gather(send, unavailable, patience=PATIENCE_SECONDS, most=_AT_ONCE, calls=_CALLS, enough=_ENOUGH)
+        self._reply = Gather(send, unavailable, patience=PATIENCE_SECONDS, most=_AT_ONCE, calls=_CALLS, enough=_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; what is not foreseen is the application's to tell."""

@@ -115,7 +115,9 @@ def test_the_log_does_not_begin_anew_while_it_is_carried_over(db: Database, tmp_
 
     seen, left = carry(reader, plain, seen)
     assert not left
-    assert carry(reader, Meddled(db, tmp_path), seen) == (seen, 0), "nothing is new, nothing is done: it could begin anew"
+    assert carry(reader, Meddled(db, tmp_path), seen) == (seen, 0), (
+        "nothing is new, nothing is done: it could begin anew"
+    )
     db.dispose()
 
 

@@ -123,6 +123,20 @@ def test_who_waits_too_long_is_told_so_and_the_next_call_works() -> None:
     assert silent.cancelled(), "what was not begun is not done after all"
 
 
+def test_who_waits_too_long_for_what_has_begun_is_told_so_once() -> None:
+    begun: Future[list[str]] = Future()
+    begun.set_running_or_notify_cancel()
+
+    async def ask() -> None:
+        gather = Gather(lambda _keys: begun, lambda: OSError("it does not answer"), patience=0.01)
+        with pytest.raises(OSError, match="does not answer"):
+            await gather("1")
+        begun.set_result(["here"])
+        assert await gather("2") == "here"
+
+    asyncio.run(ask())
+
+
 def test_a_call_that_cannot_be_made_is_told_to_who_waits() -> None:
     def closed(_keys: Sequence[str]) -> "Future[list[str]]":
         raise OSError("closed")
