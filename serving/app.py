@@ -27,7 +27,7 @@ from serving.console import portal as console_portal
 from serving.console import requests as console_requests
 from serving.console import signin as console_signin
 from serving.crowd import Crowd
-from serving.security import SecurityHeaders
+from serving.headers import SecurityHeaders
 from serving.services import Services
 
 OPEN_ROUTES = frozenset(
@@ -66,9 +66,9 @@ def create_app(services: Services) -> FastAPI:
     """The application over these services; the demonstration portal's pages only where `services.portal` is set."""
     app = FastAPI(title="cityhub", responses=problems.RESPONSES, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.services = services
-    app.add_middleware(prefill.Plain, services=services)
-    app.add_middleware(Crowd, places=services.places)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(prefill.Plain, services=services)
+    app.add_middleware(Crowd, places=services.places)  # the last that is added is the first that is asked
     app.include_router(prefill.router)
     app.add_api_route("/healthz", _healthy, include_in_schema=False)
     app.include_router(signin.router)

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schemas.errors import TooMany
+from serving.headers import dressed
 
 PLACES = 64
 _PUSHES = b"pushed batches"
@@ -59,4 +60,4 @@ async def _refusal(scope: Scope, receive: Receive, send: Send) -> None:
         "more requests at once than are answered here", todo="come again in a moment, more slowly"
     ).problem()
     headers = {"Retry-After": "1", "Cache-Control": "no-store"}
-    await JSONResponse(problem, 429, headers, "application/problem+json")(scope, receive, send)
+    await JSONResponse(problem, 429, headers, "application/problem+json")(scope, receive, dressed(send))

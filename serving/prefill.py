@@ -21,11 +21,13 @@ from prefill.seal import Verdict
 from schemas.errors import HubError, TooLarge, Unauthenticated, Unsupported
 from serving import problems
 from serving.gather import Gather
+from serving.headers import RAW, dressed
 from serving.prefill_answers import PREFILL, VERIFY, Call, Reply, answer
 from serving.prefill_bodies import Batch, PrefillRequest, Verified, VerifyRequest
 from serving.services import Services
 
 MOST_BYTES = 512 * 1024
+_HEADERS = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *RAW]
 _CALLS, _AT_ONCE = 2, 8
 """While the entries of eight requests are committed the next eight are answered: a call has a cost of its own, two answers' worth."""
 
@@ -57,19 +59,15 @@ class Plain:
         except HubError as error:
             reply = error
         if isinstance(reply, HubError):
-            await problems.refusal(reply)(scope, receive, send)
+            await problems.refusal(reply)(scope, receive, dressed(send))
             return
         if isinstance(reply, Exception):
             raise reply
         status, body, tag = reply
-        out = [
-            (b"content-type", b"application/json"),
-            (b"cache-control", b"no-store"),
-            (b"content-length", str(len(body)).encode()),
-        ]
+        headers = [(b"content-length", str(len(body)).encode()), *(_HEADERS if status != 304 else _HEADERS[1:])]
         if tag:
-            out.append((b"etag", tag.encode()))
-        await send({"type": "http.response.start", "status": status, "headers": out[1:] if status == 304 else out})
+            headers.append((b"etag", tag.encode()))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
 

@@ -13,8 +13,8 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from schemas.errors import HubError, Invalid, Unauthenticated
+from serving.headers import HEADERS
 from serving.rendering import address, error_page
-from serving.security import HEADERS
 
 _FOR_PROGRAMS = ("/v1/", "/dcat", "/oauth/", "/.well-known/", "/healthz", "/openapi.json")
 

@@ -1,8 +1,7 @@
-"""What every answer carries, and the proof that a form was sent from our own page.
+"""The proof that a form was sent from our own page, and the cookies of the hub's pages.
 
-Headers: no scripts, no outside assets, no framing, no guessing of types, no referrer. The form's proof is a signed double submit:
-a cookie holds a random value, the page a signature of it, and a foreign site can read neither. Over HTTPS a cookie bears the prefix
-`__Host-`: no other host and no plain connection can have set it.
+The proof is a signed double submit: a cookie holds a random value, the page a signature of it, and a foreign site can read neither.
+Over HTTPS a cookie bears the prefix `__Host-`: no other host and no plain connection can have set it.
 """
 
 import hashlib
@@ -12,41 +11,11 @@ from typing import Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.errors import Forbidden
 from serving.services import services_of
 
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-}
-_RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 COOKIE = "hub_form"
-
-
-class SecurityHeaders:
-    """Adds the headers to every HTTP answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and dress the answer."""
-
-        async def dressed(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *_RAW]
-            await send(message)
-
-        await self._app(scope, receive, dressed if scope["type"] == "http" else send)
 
 
 def is_secure(request: Request) -> bool:

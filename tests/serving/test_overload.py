@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from ledger import audit as audit_store
 from serving.app import create_app
 from serving.crowd import Crowd
+from serving.headers import HEADERS
 
 FORM = "hk_macao_permit_renewal"
 WISH = {"form": FORM, "subject": ID, "purpose": PURPOSE, "case": "case 7"}
@@ -62,6 +63,7 @@ def test_no_more_come_in_than_there_are_places_and_the_others_are_told_when_to_c
     refused = next(a for a in answers if a.status_code == 429)
     assert (refused.headers["retry-after"], refused.headers["content-type"]) == ("1", "application/problem+json")
     assert (refused.json()["title"], refused.json()["status"]) == ("too many", 429)
+    assert refused.headers.items() >= {name.lower(): value for name, value in HEADERS.items()}.items()
 
 
 def test_one_caller_leaves_half_of_the_places_to_the_others() -> None:

@@ -21,6 +21,7 @@ from hub.settings import Settings
 from ledger import audit as audit_store
 from ledger.database import Database, subject_tables
 from serving.app import create_app
+from serving.headers import HEADERS
 from serving.prefill import MOST_BYTES
 from subjects.file import SubjectFile
 
@@ -120,6 +121,9 @@ def test_an_answer_is_not_sent_again_while_there_is_nothing_new_and_the_look_is_
     assert first.json()["etag"] == tag
     again = city.http.post("/v1/prefill", json=WISH, headers={**token, "If-None-Match": f'"x", {tag}'})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    refused = city.http.post("/v1/prefill", json=WISH)
+    for answer in (first, again, refused):
+        assert answer.headers.items() >= {name.lower(): value for name, value in HEADERS.items()}.items()
     assert results(city) == ["answered", "answered"]
     city.clock.now += timedelta(days=1)
     token = {"Authorization": f"Bearer {city.token()}"}
