@@ -354,7 +354,7 @@ class _Answering:
         more = [(f.name, f.disputed_by, f.rows, f.left_out) for f in fields if f.disputed_by or f.rows]
         draft = {name: list(one) for name, one in self.asked.draft.items()}
         parts = ([f.name for f in wanted], values, more, sorted(draft.items()), self.today, states)
-        return f'W/"{self.sealer.tag(msgspec.json.encode(parts))}"'
+        return f'W/"{self.sealer.tag(msgspec.msgpack.encode(parts))}"'
 
 
 def _plains(form: Form, made: Layout) -> Mapping[str, Plain]:

@@ -129,10 +129,10 @@ def canonical(value: Sealed) -> str:
     return json.dumps(rows, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _mac(key: "blake2b", *parts: str) -> str:
+def _mac(key: "blake2b", kind: str, name: str, ends: str, text: str) -> str:
     """The digest of a seal's kind, field, end and text under the answer's key."""
     digest = key.copy()
-    digest.update("\0".join(parts).encode())
+    digest.update(f"{kind}\0{name}\0{ends}\0{text}".encode())
     return digest.hexdigest()
 
 
