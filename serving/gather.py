@@ -63,7 +63,7 @@ class Gather(Generic[K, V]):
         def done(sent: "Future[list[V]]") -> None:
             if threading.get_ident() == here:
                 self._answer(loop, batch, timer, sent)
-            else:
+            elif not loop.is_closed():
                 loop.call_soon_threadsafe(self._answer, loop, batch, timer, sent)
 
         sent.add_done_callback(done)
