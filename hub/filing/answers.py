@@ -90,6 +90,7 @@ class Watched:
     monotonic: Callable[[], float] = time.monotonic
     _held: dict[str, _Held] = field(default_factory=dict)
     _reading: dict[str, tuple[threading.Thread, float]] = field(default_factory=dict)
+    _waking: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, kind: str) -> States:
         """The states of the kind's sources, and a place to keep what follows from them."""
@@ -122,12 +123,13 @@ class Watched:
 
     def _wake(self, kind: str, revision: object) -> tuple[threading.Thread, float]:
         """The read that is under way, or begins now, and since when."""
-        found = self._reading.get(kind)
-        if found is None:
-            reader = threading.Thread(target=self._read, args=(kind, revision), name=f"states-{kind}", daemon=True)
-            found = self._reading[kind] = reader, self.monotonic()
-            reader.start()
-        return found
+        with self._waking:  # whoever finds a read may join it: it has started
+            found = self._reading.get(kind)
+            if found is None:
+                reader = threading.Thread(target=self._read, args=(kind, revision), name=f"states-{kind}", daemon=True)
+                found = self._reading[kind] = reader, self.monotonic()
+                reader.start()
+            return found
 
     def threads(self) -> list[threading.Thread]:
         """The reads that are under way."""
@@ -139,7 +141,7 @@ class Watched:
         except Exception:  # noqa: BLE001 - whatever keeps the ledger from answering, the last states serve on until they are too old
             _LOG.exception("the state of the sources could not be read; the last one goes on to serve")
         finally:
-            self._reading.pop(kind, None)  # two that were woken at once end it twice
+            self._reading.pop(kind, None)
 
     def _refresh(self, kind: str, revision: object) -> States:
         """Read now; the `revision` was looked at before, so that what comes meanwhile is read again."""
