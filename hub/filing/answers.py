@@ -141,7 +141,7 @@ class Watched:
         except Exception:  # noqa: BLE001 - whatever keeps the ledger from answering, the last states serve on until they are too old
             _LOG.exception("the state of the sources could not be read; the last one goes on to serve")
         finally:
-            self._reading.pop(kind, None)
+            del self._reading[kind]
 
     def _refresh(self, kind: str, revision: object) -> States:
         """Read now; the `revision` was looked at before, so that what comes meanwhile is read again."""
