@@ -14,7 +14,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -57,7 +57,7 @@ class Asked(Quick, frozen=True):
 _ALL = Asked()
 
 
-class World(Quick, frozen=True):
+class World(Quick, frozen=True, dict=True, gc=True):
     """What every answer of a moment shares: the sources' states, the hour, the city's time zone (its days end there), the seals' key.
 
     `frames` keeps, for as long as these states are in force, what is told alike of everybody's values: hand the same one in with the same states.
@@ -70,21 +70,54 @@ class World(Quick, frozen=True):
     sandbox: bool = False
     frames: dict[Any, Any] = msgspec.field(default_factory=dict)
 
+    @cached_property
+    def today(self) -> str:
+        """The city's day."""
+        return self.now.astimezone(zone(self.timezone)).date().isoformat()
+
+    @cached_property
+    def answered_at(self) -> str:
+        """The hour as answers tell it."""
+        return told(self.now)
+
+    @cached_property
+    def doubts(self) -> dict[str, Reason | None]:
+        """`doubt` of the datasets that were asked for; what is of none comes with the request: the identifier."""
+        return {"": None}
+
+    def states(self, datasets: tuple[str, ...]) -> list[Any]:
+        """What is told of these datasets whatever a file holds of them."""
+        found = self._states.get(datasets)
+        if found is None:
+            known = [(d, s) for d in datasets if (s := self.datasets.get(d))]
+            found = [(d, s.load, s.as_of_text, s.available_text, self.doubt(d)) for d, s in known]
+            self._states[datasets] = found
+        return found
+
+    @cached_property
+    def _states(self) -> dict[tuple[str, ...], list[Any]]:
+        return {}
+
+    def doubt(self, dataset: str) -> Reason | None:
+        """Why the dataset's records may not be the newest; None where they are fresh."""
+        if dataset not in self.doubts:
+            self.doubts[dataset] = doubt(dataset, self.datasets.get(dataset), self.now, self.timezone)
+        return self.doubts[dataset]
+
 
 def prefill(
     form: Form, file: SubjectFile | None, world: World, asked: Asked = _ALL, *, client: str, subject: str
 ) -> Answer:
     """The form answered for `client`. `subject` is the pseudonym that it gets; `file` is None for a subject without one."""
-    today = world.now.astimezone(zone(world.timezone)).date()
     place = Place(client, form.id, form.version, subject)
-    answering = _Answering(form, file, world, asked, place, Sealer(place, world.now, world.key), today.isoformat())
+    answering = _Answering(form, file, world, asked, place, Sealer(place, world.now, world.key))
     all_of_it = not asked.fields or len(asked.fields) == len(form.fields)
     wanted = form.fields if all_of_it else tuple(f for f in form.fields if f.name in asked.fields)
     fields = tuple([answering.field(f) for f in wanted])
     filled = len(fields) - [f.value for f in fields].count(None)
     return Answer(
         form=form.id, version=form.version, title=form.title, title_en=form.title_en, subject_kind=form.subject,
-        subject=subject, answered_at=told(world.now), etag=answering.etag(wanted, fields),
+        subject=subject, answered_at=world.answered_at, etag=answering.etag(wanted, fields),
         summary=Summary(len(fields), filled, len(fields) - filled), fields=fields, sandbox=world.sandbox,
     )  # fmt: skip
 
@@ -110,10 +143,6 @@ class _Answering:
     asked: Asked
     place: Place
     sealer: Sealer
-    today: str
-    doubts: dict[str, Reason | None] = field(
-        default_factory=lambda: {"": None}
-    )  # the identifier's own source, the request
     packed: Packed | None = None
     plains: Mapping[str, Plain] = field(default_factory=dict)
     came: dict[Origin, _Came] = field(default_factory=dict)
@@ -124,19 +153,22 @@ class _Answering:
             key = self.form.id, self.packed.made
             known = self.world.frames.get(key)
             self.plains = self.world.frames.setdefault(key, _plains(self.form, key[1])) if known is None else known
+            if self.asked.withheld or self.asked.hidden:
+                outside = {*self.asked.withheld, *self.asked.hidden}
+                self.plains = {name: plain for name, plain in self.plains.items() if name not in outside}
 
     def field(self, of: FormField) -> FieldAnswer:
+        plain = self.plains.get(of.name)
+        if plain is not None:
+            answer = self.plainly(of, plain)
+            if answer is not None:
+                return answer
         if of.typed:
             return self.blank(of, "not_held", _LEFT)
         if of.name in self.asked.withheld:
             return self.blank(of, "withheld", _NOT_GRANTED)
         if self.file is None or of.name in self.asked.hidden:
             return self.absent(of)
-        plain = self.plains.get(of.name)
-        if plain is not None and self.packed is not None:
-            answer = self.plainly(of, plain, self.file, self.packed)
-            if answer is not None:
-                return answer
         if of.rows is not None:
             return self.nested(of, self.file)
         found = self.find(of, self.file)
@@ -147,7 +179,7 @@ class _Answering:
 
     def find(self, of: FormField, file: SubjectFile) -> tuple[Held, Value] | None:
         """The first value still valid, else the first there is."""
-        first, select, today = None, self.asked.select, self.today
+        first, select, today = None, self.asked.select, self.world.today
         for path in of.paths:
             held = path.find(file, select.get(getattr(path, "list", ""), _ANY) if select else _ANY)
             if held is None:
@@ -165,8 +197,11 @@ class _Answering:
         names = [name for path in of.paths if (name := getattr(path, "field", ""))]
         return next((said for name in names if (said := file.disputed(name))), ())
 
-    def plainly(self, of: FormField, plain: Plain, file: SubjectFile, packed: Packed) -> FieldAnswer | None:
+    def plainly(self, of: FormField, plain: Plain) -> FieldAnswer | None:
         """The field's value, where nothing is to be said of it but where it came from."""
+        file, packed = self.file, self.packed
+        assert file is not None  # noqa: S101 - else nothing is plain
+        assert packed is not None  # noqa: S101 - else nothing is plain
         came = self.came.get(plain.origin)
         if came is None:
             came = self.came[plain.origin] = self.origin(plain.origin, packed)
@@ -183,12 +218,12 @@ class _Answering:
         """What came from there."""
         load, until = origin.load(packed.cells), origin.until(packed.cells)
         frames = self.world.frames.setdefault((self.form.id, origin, load), {})
-        doubtful = self.over(until) or self.doubt(origin.dataset) is not None
+        doubtful = self.over(until) or self.world.doubt(origin.dataset) is not None
         return _Came(load, until, None if doubtful else self.ends(until), frames, doubtful)
 
     def found(self, of: FormField, held: Held, value: Value) -> FieldAnswer:
         """The value in its envelope, with what is to be said against it, and with the word on a draft."""
-        doubt = self.doubt(held.provenance.dataset)
+        doubt = self.world.doubt(held.provenance.dataset)
         frame = self.sealed(
             self.frame(of, held.provenance, stale=doubt is not None),
             of,
@@ -245,8 +280,8 @@ class _Answering:
         return self.blank(of, "conflicting", (reason,), disputed_by=zh, disputed_by_en=en)
 
     def absent(self, of: FormField) -> FieldAnswer:
-        doubts = [reason for dataset in of.suppliers if (reason := self.doubt(dataset))]
-        late = [self.world.datasets[d] for d in of.suppliers if d in self.world.datasets and self.doubt(d)]
+        doubts = [reason for dataset in of.suppliers if (reason := self.world.doubt(dataset))]
+        late = [self.world.datasets[d] for d in of.suppliers if d in self.world.datasets and self.world.doubt(d)]
         source = late[0] if late else self.world.datasets.get(next(iter(of.suppliers), ""))
         more: dict[str, Any] = {}
         if source is not None:
@@ -272,7 +307,7 @@ class _Answering:
             return self.absent(of)
         values, rows = zip(*(self.row(of, item) for item in everything[: of.most]), strict=True)
         origin = next(held.provenance for cell in of.items for item in everything if (held := _cell(cell, item)))
-        doubt, source = self.doubt(of.rows.dataset), self.world.datasets.get(of.rows.dataset)
+        doubt, source = self.world.doubt(of.rows.dataset), self.world.datasets.get(of.rows.dataset)
         return FieldAnswer(
             name=of.name, label=of.label, label_en=of.label_en, state="stale" if doubt else "fresh", required=of.required,
             editable=not of.locked, value=list(values), reasons=(doubt,) if doubt else (),
@@ -294,7 +329,7 @@ class _Answering:
             zh[cell.name] = None if value is None else display(value, cell.labels, "长期", decimal=cell.decimal)
             en[cell.name] = None if value is None else display(value, cell.labels_en, "no end", decimal=cell.decimal)
         until = item.entry["valid_until"]
-        doubt = self.doubt(of.suppliers[0])
+        doubt = self.world.doubt(of.suppliers[0])
         state: State = "expired" if self.over(until) else "stale" if doubt else "fresh"
         return values, RowAnswer(state, zh, en, until, item.entry["load"], item.entry["run"])
 
@@ -313,14 +348,7 @@ class _Answering:
 
     def over(self, until: str | None) -> bool:
         """Whether a validity has ended: after its last day."""
-        return until is not None and until[:10] < self.today
-
-    def doubt(self, dataset: str) -> Reason | None:
-        """Why the dataset's records may not be the newest; None where they are fresh."""
-        if dataset not in self.doubts:
-            world = self.world
-            self.doubts[dataset] = doubt(dataset, world.datasets.get(dataset), world.now, world.timezone)
-        return self.doubts[dataset]
+        return until is not None and until[:10] < self.world.today
 
     def drafted(self, of: FormField, value: Sealed | None) -> Draft | None:
         """What became of the draft's value: `current`, `renewed` (take the hub's), `kept` (it is the applicant's own), `tampered`."""
@@ -343,17 +371,13 @@ class _Answering:
 
     def etag(self, wanted: Sequence[FormField], fields: Sequence[FieldAnswer]) -> str:
         """A tag of all that is told but the hour: the same as long as there is nothing new, whatever else changes in the file."""
-        datasets = (
-            self.form.datasets
-            if wanted is self.form.fields
-            else tuple(dict.fromkeys(d for f in wanted for d in f.suppliers))
-        )
-        known = [(d, s) for d in datasets if (s := self.world.datasets.get(d))]
-        states = [(d, s.load, s.as_of_text, s.available_text, self.doubt(d)) for d, s in known]
+        form, whole = self.form, wanted is self.form.fields
+        datasets = form.datasets if whole else tuple(dict.fromkeys(d for f in wanted for d in f.suppliers))
+        names = [*form.named] if whole else [f.name for f in wanted]
         values = [*map(_TAGGED, fields)]
         more = [(f.name, f.disputed_by, f.rows, f.left_out) for f in fields if f.disputed_by or f.rows]
         draft = {name: list(one) for name, one in self.asked.draft.items()}
-        parts = ([f.name for f in wanted], values, more, sorted(draft.items()), self.today, states)
+        parts = (names, values, more, sorted(draft.items()), self.world.today, self.world.states(datasets))
         return f'W/"{self.sealer.tag(msgspec.msgpack.encode(parts))}"'
 
 

@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp
 
 from serving import (
     api,
@@ -64,11 +65,11 @@ OPEN_ROUTES = frozenset(
 
 def create_app(services: Services) -> FastAPI:
     """The application over these services; the demonstration portal's pages only where `services.portal` is set."""
-    app = FastAPI(title="cityhub", responses=problems.RESPONSES, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = _Application(
+        title="cityhub", responses=problems.RESPONSES, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     app.state.services = services
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(prefill.Plain, services=services)
-    app.add_middleware(Crowd, places=services.places)  # the last that is added is the first that is asked
     app.include_router(prefill.router)
     app.add_api_route("/healthz", _healthy, include_in_schema=False)
     app.include_router(signin.router)
@@ -92,6 +93,14 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(portal.router)
     problems.install(app)
     return app
+
+
+class _Application(FastAPI):
+    """The routes, behind what is asked before any of the framework's layers: who may come in, and the two routes that answer by themselves."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        services: Services = self.state.services
+        return Crowd(prefill.Plain(super().build_middleware_stack(), services), services.places)
 
 
 def _healthy() -> JSONResponse:

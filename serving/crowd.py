@@ -5,8 +5,6 @@ Authorization header) has at most half of the places: a portal that runs wild le
 long as their sender's line, have a quarter as many places of their own.
 """
 
-from collections import Counter
-
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,7 +21,8 @@ class Crowd:
     def __init__(self, app: ASGIApp, places: int = PLACES) -> None:
         self._app = app
         self._places = places
-        self._inside: Counter[bytes] = Counter()
+        self._inside: dict[bytes, int] = {}
+        self._taken = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request in, or send it away."""
@@ -34,25 +33,36 @@ class Crowd:
         if self._full(who):
             await _refusal(scope, receive, send)
             return
-        self._inside[who] += 1
+        self._count(who, 1)
         try:
             await self._app(scope, receive, send)
         finally:
-            self._inside[who] -= 1
-            if not self._inside[who]:
-                del self._inside[who]
+            self._count(who, -1)
 
     def _full(self, who: bytes) -> bool:
+        inside = self._inside.get(who, 0)
         if who == _PUSHES:
-            return self._inside[who] >= max(1, self._places // 4)
-        others = self._inside.total() - self._inside[_PUSHES]
-        return others >= self._places or (who != b"" and self._inside[who] >= self._places // 2)
+            return inside >= max(1, self._places // 4)
+        return self._taken >= self._places or (who != b"" and inside >= self._places // 2)
+
+    def _count(self, who: bytes, more: int) -> None:
+        left = self._inside.get(who, 0) + more
+        if left:
+            self._inside[who] = left
+        else:
+            del self._inside[who]
+        if who != _PUSHES:
+            self._taken += more
 
 
 def _who(scope: Scope) -> bytes:
     if scope["method"] == "POST" and scope["path"].endswith("/records"):
         return _PUSHES
-    return next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            found: bytes = value
+            return found
+    return b""
 
 
 async def _refusal(scope: Scope, receive: Receive, send: Send) -> None:

@@ -18,7 +18,7 @@ from access.consent import folded
 from access.decision import Ask, Decision
 from access.desk import Subject
 from ledger.budgets import Limits
-from prefill.answer import Asked, Select, prefill
+from prefill.answer import Asked, Select, World, prefill
 from prefill.envelope import Answer
 from prefill.forms import Form
 from prefill.personas import Persona
@@ -85,7 +85,8 @@ def prepare(services: Services, wishes: Sequence[Wish]) -> Disclosure:
     """What `disclose` returns or raises of each, before its entry is written."""
     cases = [tried(_open, services, wish) for wish in wishes]
     files = iter(_files(services, [case for case in cases if isinstance(case, _Granted) and not case.persona]))
-    replies = [_replied(case, files) if isinstance(case, _Granted) else case for case in cases]
+    worlds: dict[str, World] = {}
+    replies = [_replied(case, files, worlds) if isinstance(case, _Granted) else case for case in cases]
     entered = [(place, reply) for place, reply in enumerate(replies) if isinstance(reply, _Reply)]
     return Disclosure(
         [reply.outcome if isinstance(reply, _Reply) else reply for reply in replies],
@@ -94,9 +95,11 @@ def prepare(services: Services, wishes: Sequence[Wish]) -> Disclosure:
     )
 
 
-def _replied(case: "_Granted", files: Iterator[SubjectFile | Exception | None]) -> "_Reply | Exception":
+def _replied(
+    case: "_Granted", files: Iterator[SubjectFile | Exception | None], worlds: dict[str, World]
+) -> "_Reply | Exception":
     file = None if case.persona else next(files)
-    return file if isinstance(file, Exception) else tried(case.reply, file)
+    return file if isinstance(file, Exception) else tried(case.reply, file, worlds)
 
 
 def _files(services: Services, cases: "Sequence[_Granted]") -> Sequence[SubjectFile | Exception | None]:
@@ -134,14 +137,16 @@ class _Granted(Quick, frozen=True):
     decision: Decision
     persona: Persona | None
 
-    def reply(self, found: SubjectFile | None) -> _Reply:
+    def reply(self, found: SubjectFile | None, worlds: dict[str, World]) -> _Reply:
+        """The form answered; `worlds` are those of the wishes before it, which it shares and adds to."""
         services, wish, persona = self.services, self.wish, self.persona
         file = persona.file if persona else found
         limits = None if persona else services.desk.limits(wish.client, wish.purpose, self.decision)
         if file is None:
             missing = NotFound("there is no file for this subject", todo="check the identifier and its kind")
             return _Reply(self.entry("no file", wish.subject), limits, missing)
-        world = services.prefill.world(self.form.subject)
+        kind = self.form.subject
+        world = worlds.get(kind) or worlds.setdefault(kind, services.prefill.world(kind))
         asked = Asked(
             self.asked, self.decision.withheld, self.decision.hidden, wish.select, wish.draft, wish.version
         )  # fmt: skip

@@ -13,6 +13,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+OF_DOCUMENTS = frozenset({"Referrer-Policy", "Cross-Origin-Opener-Policy", "Permissions-Policy"})
+"""Those that tell a browser what a document may do; an answer that is none can go without."""
 RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 

@@ -21,13 +21,17 @@ from prefill.seal import Verdict
 from schemas.errors import HubError, TooLarge, Unauthenticated, Unsupported
 from serving import problems
 from serving.gather import Gather
-from serving.headers import RAW, dressed
+from serving.headers import HEADERS, OF_DOCUMENTS, dressed
 from serving.prefill_answers import PREFILL, VERIFY, Call, Reply, answer
 from serving.prefill_bodies import Batch, PrefillRequest, Verified, VerifyRequest
 from serving.services import Services
 
 MOST_BYTES = 512 * 1024
-_HEADERS = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *RAW]
+_HEADERS = [
+    (name.lower().encode(), value.encode())
+    for name, value in {"Content-Type": "application/json", "Cache-Control": "no-store", **HEADERS}.items()
+    if name not in OF_DOCUMENTS
+]
 _CALLS, _AT_ONCE = 2, 8
 """While the entries of eight requests are committed the next eight are answered: a call has a cost of its own, two answers' worth."""
 
@@ -56,13 +60,13 @@ class Plain:
             return
         try:
             reply = await self._reply(await _call(scope, receive))
-        except HubError as error:
+        except Exception as error:  # noqa: BLE001 - told as what `reply` may be
             reply = error
-        if isinstance(reply, HubError):
-            await problems.refusal(reply)(scope, receive, dressed(send))
-            return
         if isinstance(reply, Exception):
-            raise reply
+            await problems.refusal(reply)(scope, receive, dressed(send))
+            if not isinstance(reply, HubError):
+                raise reply  # for the server's log
+            return
         status, body, tag = reply
         headers = [(b"content-length", str(len(body)).encode()), *(_HEADERS if status != 304 else _HEADERS[1:])]
         if tag:

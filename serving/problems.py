@@ -48,8 +48,10 @@ def answer(request: Request, problem: dict[str, Any], headers: dict[str, str] | 
     return JSONResponse(problem, problem["status"], headers, media_type="application/problem+json")
 
 
-def refusal(error: HubError) -> Response:
+def refusal(error: Exception) -> Response:
     """The error as a program reads it."""
+    if not isinstance(error, HubError):
+        return JSONResponse(_UNEXPECTED, 500, media_type="application/problem+json")
     return JSONResponse(error.problem(), error.status, _headers(error), media_type="application/problem+json")
 
 
@@ -96,15 +98,13 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 # Answered outside the app's own middleware, so it brings the security headers itself.
 async def _on_unexpected(request: Request, _error: Exception) -> Response:
-    problem = {
-        "type": "about:blank",
-        "title": "internal server error",
-        "status": 500,
-        "detail": "a fault of the hub itself",
-    }
-    return answer(request, {**problem, "todo": "tell the operators; the log has the details"}, HEADERS)
+    return answer(request, _UNEXPECTED, HEADERS)
 
 
+_UNEXPECTED: dict[str, Any] = {
+    "type": "about:blank", "title": "internal server error", "status": 500, "detail": "a fault of the hub itself",
+    "todo": "tell the operators; the log has the details",
+}  # fmt: skip
 _DETAILS = {
     404: "there is nothing at this address",
     405: "this address does not take this method",

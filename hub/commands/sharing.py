@@ -39,8 +39,9 @@ async def _serving(host: str, port: int) -> None:
         gc.collect()
         gc.freeze()  # what stays for good is not looked through again with every hundredth answer
         asked = uvicorn.Config(
-            app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE
-        )
+            app, host=host, port=port, log_level="warning", access_log=False, server_header=False,
+            timeout_graceful_shutdown=_GRACE,
+        )  # fmt: skip
         await uvicorn.Server(asked).serve()
 
 

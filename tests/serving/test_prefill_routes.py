@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from httpx import ASGITransport, AsyncClient
+from httpx import ASGITransport, AsyncClient, Response
 from serving_city import ID, PURPOSE, City, Http
 
 from hub.core import Hub
@@ -21,7 +21,7 @@ from hub.settings import Settings
 from ledger import audit as audit_store
 from ledger.database import Database, subject_tables
 from serving.app import create_app
-from serving.headers import HEADERS
+from serving.headers import HEADERS, OF_DOCUMENTS
 from serving.prefill import MOST_BYTES
 from subjects.file import SubjectFile
 
@@ -122,8 +122,9 @@ def test_an_answer_is_not_sent_again_while_there_is_nothing_new_and_the_look_is_
     again = city.http.post("/v1/prefill", json=WISH, headers={**token, "If-None-Match": f'"x", {tag}'})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
     refused = city.http.post("/v1/prefill", json=WISH)
+    wanted = {name.lower(): value for name, value in HEADERS.items() if name not in OF_DOCUMENTS}
     for answer in (first, again, refused):
-        assert answer.headers.items() >= {name.lower(): value for name, value in HEADERS.items()}.items()
+        assert answer.headers.items() >= wanted.items()
     assert results(city) == ["answered", "answered"]
     city.clock.now += timedelta(days=1)
     token = {"Authorization": f"Bearer {city.token()}"}
@@ -265,6 +266,26 @@ def test_files_of_this_machine_are_read_on_the_loop(city: City) -> None:
     headers = {"Authorization": f"Bearer {city.token('portal')}"}
     assert Http(app).post("/v1/prefill", json=WISH, headers=headers).status_code == 200
     assert slow.by == threading.main_thread().name
+
+
+def test_a_fault_of_our_own_is_told_without_its_details_and_goes_on_to_the_servers_log(city: City) -> None:
+    def broken(_asked: Sequence[tuple[str, str]]) -> Sequence[SubjectFile | None]:
+        raise RuntimeError(f"no file of {ID}")
+
+    app = create_app(replace(city.services, prefill=replace(city.services.prefill, files=broken)))
+    headers = {"Authorization": f"Bearer {city.token('portal')}"}
+
+    async def asked(*, logged: bool) -> Response:
+        transport = ASGITransport(app, raise_app_exceptions=logged)
+        async with AsyncClient(transport=transport, base_url="http://hub.test") as client:
+            return await client.post("/v1/prefill", json=WISH, headers=headers)
+
+    told = asyncio.run(asked(logged=False))
+    assert (told.status_code, told.json()["detail"]) == (500, "a fault of the hub itself")
+    assert told.headers.items() >= {name.lower(): value for name, value in HEADERS.items()}.items()
+    assert ID not in told.text
+    with pytest.raises(RuntimeError, match="no file"):
+        asyncio.run(asked(logged=True))
 
 
 def test_only_a_hub_whose_files_and_rights_are_its_own_does_not_wait_for_a_server(tmp_path: Path) -> None:
