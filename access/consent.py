@@ -70,4 +70,10 @@ def _fields(statement: Statement) -> frozenset[str]:
     fields = statement.claims.get("fields")
     if not isinstance(fields, list) or len(fields) > _MOST_FIELDS or not {*map(type, fields)} <= {str}:
         raise Unacceptable(f"fields is not a list of at most {_MOST_FIELDS} names")
+    return _set(tuple(fields))
+
+
+@lru_cache(maxsize=64)
+def _set(fields: tuple[str, ...]) -> frozenset[str]:
+    """One set for all statements that name the same fields: thousands are kept."""
     return frozenset(fields)

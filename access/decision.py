@@ -115,7 +115,9 @@ def decide(client: str, ask: Ask, grants: Iterable[Grant], consent: Consent | No
         return refused(ask, "no-grant", basis, evidence)
     if consent is not None and not _covers(consent, client, ask, now):
         return refused(ask, "no-consent", basis, evidence)
-    allowed = ask.fields if consent is None else tuple([f for f in ask.fields if f in consent.fields])
+    allowed = ask.fields
+    if consent is not None and not consent.fields.issuperset(allowed):
+        allowed = tuple(f for f in allowed if f in consent.fields)
     if all(g.fields is not None for g in fitting):
         allowed = tuple(f for f in allowed if any(f in (g.fields or ()) for g in fitting))
     if not allowed:

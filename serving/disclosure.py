@@ -187,8 +187,10 @@ def _open(services: Services, wish: Wish) -> _Granted | _Reply:
 
 def _check_select(form: Form, allowed: Sequence[str], select: Select) -> None:
     """Refuse to choose an entry by anything but what is told of it: else an answer would confirm guesses at what is withheld."""
+    if not select:
+        return
     wanted = {(name, column) for name, conditions in select.items() for column in conditions}
-    told = form.told_of(allowed) if wanted else frozenset()
+    told = form.told_of(allowed)
     if unknown := sorted(f"{name}.{column}" for name, column in wanted - told):
         raise Invalid(
             f"an entry cannot be selected by {', '.join(unknown)}",

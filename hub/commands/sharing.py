@@ -37,7 +37,8 @@ async def _serving(host: str, port: int) -> None:
         # Between the loop and the threads beside it: neither waits for the other's five milliseconds.
         sys.setswitchinterval(0.0005)
         gc.collect()
-        gc.freeze()  # what stays for good is not looked through again with every hundredth answer
+        gc.freeze()  # what stays for good is not looked through again with every hundredth answer,
+        gc.set_threshold(20_000)  # nor what comes and goes, which hardly ever refers to itself, with every third
         asked = uvicorn.Config(
             app, host=host, port=port, log_level="warning", access_log=False, server_header=False,
             timeout_graceful_shutdown=_GRACE,
