@@ -35,6 +35,7 @@ from sqlalchemy import (
 )
 
 from ledger import subject_rows
+from ledger.carrying import carry_all
 from ledger.database import Database, subject_tables
 from ledger.subject_keys import KeySet, SubjectKeys
 from ledger.subject_rows import Row, files
@@ -232,7 +233,7 @@ class SubjectStore:
             last = keys[-1]
 
     def finish(self, kind: str, build: int) -> None:
-        """Say that the build is in the store, whole.
+        """Say that the build is in the store, whole; from here on it is read from the store's file alone.
 
         Raises:
             Superseded: a later build of this kind has begun, or other keys are in use.
@@ -240,6 +241,7 @@ class SubjectStore:
         with self._db.write() as connection:
             self._check(connection, kind, build)
             connection.execute(update(states).where(states.c.kind == kind).values(loaded=build))
+        carry_all(self._db)
 
     def erase(self, kind: str, identifiers: Sequence[str]) -> int:
         """Remove whatever is stored of these subjects, whoever is building; how many rows there were."""

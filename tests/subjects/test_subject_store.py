@@ -13,10 +13,13 @@ import pytest
 import servers
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import func, select
 
 from ledger import subject_rotation
+from ledger.carrying import carry_all
 from ledger.database import Database, subject_tables
 from ledger.subject_keys import KeySet, SubjectKeys
+from ledger.subject_rows import files
 from ledger.subject_store import StoredFile, SubjectStore
 from schemas.errors import Stop, Superseded
 
@@ -96,6 +99,36 @@ def test_a_file_comes_back_as_it_was_put_with_what_its_build_and_loads_say(store
     assert (store.loaded("person"), store.begun("person")) == (0, 1)
     store.finish("person", 1)
     assert store.loaded("person") == 1
+
+
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+def test_a_load_that_is_done_is_in_the_file_alone_and_not_in_its_log(db: Database, tmp_path: Path) -> None:
+    def in_file() -> bool:
+        return packed(OLD_KEYS.current, ANN, "")[0] in (tmp_path / "s.db").read_bytes()
+
+    store = SubjectStore(db, OLD_KEYS)
+    begin(store, 1)
+    put(store, 1, packed(OLD_KEYS.current, ANN, "甲"))
+    assert not in_file()
+    store.finish("person", 1)
+    assert in_file()
+    assert text(store.get("person", ANN)) == json.dumps([ANN, "甲"], ensure_ascii=False)
+
+
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+def test_a_load_is_done_although_somebody_writes_and_reads_when_it_would_be_carried_over(db: Database) -> None:
+    store = SubjectStore(db, OLD_KEYS)
+    begin(store, 1)
+    put(store, 1, packed(OLD_KEYS.current, ANN, "甲"))
+    with db.read() as reading:
+        assert reading.execute(select(func.count()).select_from(files)).scalar() == 1
+        put(store, 1, packed(OLD_KEYS.current, BOB, "乙"))
+        store.finish("person", 1)
+        with db.write():
+            carry_all(db)
+        assert reading.execute(select(func.count()).select_from(files)).scalar() == 1
+    assert store.loaded("person") == 1
+    assert store.count("person") == 2
 
 
 def test_putting_again_replaces(store: SubjectStore) -> None:
