@@ -4,8 +4,8 @@ SQLite has a commit do it that finds the log long enough: at 64 MB that one wait
 carries over what came in the last moment while commits go on. All of it carried over, whoever writes next begins the log anew; where
 commits leave no moment for that and it grows long, they are held off for the short rest.
 
-What is in the log is looked for there page by page, and not read where the kernel has the file: a load's last 64 MB are a million files' look-ups
-4 % slower for as long as nothing else is written. So a load ends with `carry_all`.
+A page that is in the log is looked for there, each time it is read, and not read where the kernel has the file (`mmap_size`). So a load ends with
+`carry_all`: else its last 64 MB would slow every look-up until somebody writes again.
 
 SQLite before 3.51.3 loses pages where the log begins anew while a second carrying over begins (https://sqlite.org/wal.html#walresetbug). So
 there is one carrier for a file, whichever process, and it begins only behind a reader that stands in the log, before which it cannot

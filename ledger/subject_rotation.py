@@ -11,6 +11,7 @@ from sqlalchemy import Row as Selected
 from sqlalchemy import select
 
 from ledger import subject_merges, subject_rows
+from ledger.carrying import carry_all
 from ledger.database import Database
 from ledger.subject_keys import SubjectKeys
 from ledger.subject_rows import Row, files
@@ -47,6 +48,7 @@ def rotate(db: Database, keys: SubjectKeys, named: Named) -> int:
             subject_rows.remove(connection, [row[0] for row in old])
         moved += len(old)
         if len(rows) < _SLICE:
+            carry_all(db)
             return moved
         last = rows[-1][0]
 

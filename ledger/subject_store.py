@@ -233,7 +233,7 @@ class SubjectStore:
             last = keys[-1]
 
     def finish(self, kind: str, build: int) -> None:
-        """Say that the build is in the store, whole; from here on it is read from the store's file alone.
+        """Say that the build is in the store, whole, and on SQLite in the store's file instead of its log.
 
         Raises:
             Superseded: a later build of this kind has begun, or other keys are in use.

@@ -80,11 +80,6 @@ class World(Quick, frozen=True, dict=True, gc=True):
         """The hour as answers tell it."""
         return told(self.now)
 
-    @cached_property
-    def doubts(self) -> dict[str, Reason | None]:
-        """`doubt` of the datasets that were asked for; what is of none comes with the request: the identifier."""
-        return {"": None}
-
     def states(self, datasets: tuple[str, ...]) -> list[Any]:
         """What is told of these datasets whatever a file holds of them."""
         found = self._states.get(datasets)
@@ -94,15 +89,19 @@ class World(Quick, frozen=True, dict=True, gc=True):
             self._states[datasets] = found
         return found
 
+    def doubt(self, dataset: str) -> Reason | None:
+        """Why the dataset's records may not be the newest; None where they are fresh."""
+        if dataset not in self._doubts:
+            self._doubts[dataset] = doubt(dataset, self.datasets.get(dataset), self.now, self.timezone)
+        return self._doubts[dataset]
+
+    @cached_property
+    def _doubts(self) -> dict[str, Reason | None]:
+        return {"": None}  # what no dataset holds comes with the request: the identifier
+
     @cached_property
     def _states(self) -> dict[tuple[str, ...], list[Any]]:
         return {}
-
-    def doubt(self, dataset: str) -> Reason | None:
-        """Why the dataset's records may not be the newest; None where they are fresh."""
-        if dataset not in self.doubts:
-            self.doubts[dataset] = doubt(dataset, self.datasets.get(dataset), self.now, self.timezone)
-        return self.doubts[dataset]
 
 
 def prefill(

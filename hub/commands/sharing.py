@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hub.commands.common import hub
+from schemas.errors import Stop
 
 _GRACE = 8
 """Seconds that answers under way get to end when the server is told to stop; Docker waits for ten."""
@@ -37,13 +38,19 @@ async def _serving(host: str, port: int) -> None:
         # Between the loop and the threads beside it: neither waits for the other's five milliseconds.
         sys.setswitchinterval(0.0005)
         gc.collect()
-        gc.freeze()  # what stays for good is not looked through again with every hundredth answer,
-        gc.set_threshold(20_000)  # nor what comes and goes, which hardly ever refers to itself, with every third
+        # What stays for good is not looked through again with every hundredth answer; of what comes and goes hardly anything refers to itself.
+        gc.freeze()
+        gc.set_threshold(20_000)
         asked = uvicorn.Config(
             app, host=host, port=port, log_level="warning", access_log=False, server_header=False,
             timeout_graceful_shutdown=_GRACE,
         )  # fmt: skip
-        await uvicorn.Server(asked).serve()
+        try:
+            await uvicorn.Server(asked).serve()
+        except SystemExit:  # uvicorn has said why
+            raise Stop(f"nothing is served at {host}:{port}", todo="another --port, or end what has this one") from None
+        finally:
+            gc.unfreeze()  # else DuckDB's types outlive the interpreter, and each is told on the terminal
 
 
 def add_to(app: typer.Typer) -> None:
