@@ -127,6 +127,10 @@ def mariadb() -> Iterator[str]:
     with _folder("cityhub-mariadb-") as folder:
         data, sock, port = folder / "data", folder / "sock", free_port()
         user = ["--user=root"] if os.geteuid() == 0 else []
+        own = {
+            **os.environ,
+            "TMPDIR": str(folder),
+        }  # a server that starts removes every temporary table there, another's too
         shared = ["--no-defaults", f"--datadir={data}", *user]
         install = [
             str(_program("mariadb-install-db")),
@@ -134,13 +138,15 @@ def mariadb() -> Iterator[str]:
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
         ]
-        subprocess.run(install, check=True, capture_output=True)
+        made = subprocess.run(install, env=own, capture_output=True, text=True)
+        if made.returncode:
+            raise RuntimeError(f"MariaDB's tables were not made: {made.stdout}{made.stderr}")
         start = [
             str(_program("mariadbd")), *shared, f"--socket={sock}", f"--port={port}", "--bind-address=127.0.0.1",
             "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0", f"--init-file={_accounts(folder)}",
             f"--pid-file={folder / 'pid'}", f"--log-error={folder / 'log'}",
         ]  # fmt: skip
-        process = subprocess.Popen(start, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(start, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             _wait(port, process, folder / "log")
             yield f"mysql+pymysql://hub_admin:{PASSWORD}@127.0.0.1:{port}/mysql"
