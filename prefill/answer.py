@@ -14,7 +14,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -23,9 +23,10 @@ from msgspec.structs import replace
 
 from prefill.envelope import Answer, CellLabel, Choice, Draft, FieldAnswer, Reason, RowAnswer, State, Summary
 from prefill.forms import Form, FormField
-from prefill.seal import Place, Sealed, Sealer, SealKey, canonical, verify
-from prefill.sources import SourceState, doubt, told, zone
+from prefill.seal import Place, Sealed, Sealer, canonical, verify
+from prefill.sources import zone
 from prefill.transform import ENDLESS, display, transformed
+from prefill.world import World
 from schemas.struct import Quick
 from subjects.file import Held, Item, Provenance, SubjectFile, Value
 from subjects.packing import Layout, Origin, Packed, Plain
@@ -55,53 +56,6 @@ class Asked(Quick, frozen=True):
 
 
 _ALL = Asked()
-
-
-class World(Quick, frozen=True, dict=True, gc=True):
-    """What every answer of a moment shares: the sources' states, the hour, the city's time zone (its days end there), the seals' key.
-
-    `frames` keeps, for as long as these states are in force, what is told alike of everybody's values: hand the same one in with the same states.
-    """
-
-    datasets: Mapping[str, SourceState]
-    now: datetime
-    key: SealKey
-    timezone: str = "Asia/Shanghai"
-    sandbox: bool = False
-    frames: dict[Any, Any] = msgspec.field(default_factory=dict)
-
-    @cached_property
-    def today(self) -> str:
-        """The city's day."""
-        return self.now.astimezone(zone(self.timezone)).date().isoformat()
-
-    @cached_property
-    def answered_at(self) -> str:
-        """The hour as answers tell it."""
-        return told(self.now)
-
-    def states(self, datasets: tuple[str, ...]) -> list[Any]:
-        """What is told of these datasets whatever a file holds of them."""
-        found = self._states.get(datasets)
-        if found is None:
-            known = [(d, s) for d in datasets if (s := self.datasets.get(d))]
-            found = [(d, s.load, s.as_of_text, s.available_text, self.doubt(d)) for d, s in known]
-            self._states[datasets] = found
-        return found
-
-    def doubt(self, dataset: str) -> Reason | None:
-        """Why the dataset's records may not be the newest; None where they are fresh."""
-        if dataset not in self._doubts:
-            self._doubts[dataset] = doubt(dataset, self.datasets.get(dataset), self.now, self.timezone)
-        return self._doubts[dataset]
-
-    @cached_property
-    def _doubts(self) -> dict[str, Reason | None]:
-        return {"": None}  # what no dataset holds comes with the request: the identifier
-
-    @cached_property
-    def _states(self) -> dict[tuple[str, ...], list[Any]]:
-        return {}
 
 
 def prefill(

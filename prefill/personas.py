@@ -13,11 +13,12 @@ from typing import Any, assert_never
 
 from msgspec import structs
 
-from prefill.answer import Asked, World
+from prefill.answer import Asked
 from prefill.envelope import State
 from prefill.forms import Form
 from prefill.paths import LatestPath, RowsPath
 from prefill.sources import SourceState
+from prefill.world import World
 from schemas.codes import code_list
 from schemas.contract import Column, Contract
 from schemas.elements import ELEMENTS

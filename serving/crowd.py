@@ -60,8 +60,7 @@ def _who(scope: Scope) -> bytes:
         return _PUSHES
     for name, value in scope["headers"]:
         if name == b"authorization":
-            found: bytes = value
-            return found
+            return bytes(value)
     return b""
 
 

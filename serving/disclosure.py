@@ -18,11 +18,12 @@ from access.consent import folded
 from access.decision import Ask, Decision
 from access.desk import Subject
 from ledger.budgets import Limits
-from prefill.answer import Asked, Select, World, prefill
+from prefill.answer import Asked, Select, prefill
 from prefill.envelope import Answer
 from prefill.forms import Form
 from prefill.personas import Persona
 from prefill.seal import Sealed
+from prefill.world import World
 from schemas.errors import HubError, Invalid, NotFound, TooMany
 from schemas.struct import Quick
 from serving.services import Services

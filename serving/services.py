@@ -22,10 +22,10 @@ from lake.inbox import Door
 from ledger.accounts import Account
 from ledger.disputes import Move
 from ledger.registrations import Followed, Registration
-from prefill.answer import World
 from prefill.forms import Form
 from prefill.personas import Persona
 from prefill.seal import SealKey
+from prefill.world import World
 from quality.cards import Card, Department
 from quality.preview import Preview
 from schemas.answering import Fault, Misfilled, Refused

@@ -48,7 +48,9 @@ async def _serving(host: str, port: int) -> None:
         try:
             await uvicorn.Server(asked).serve()
         except SystemExit:  # uvicorn has said why
-            raise Stop(f"nothing is served at {host}:{port}", todo="another --port, or end what has this one") from None
+            raise Stop(
+                f"nothing is served at {host}:{port}", todo="another --port or --host, or end what has this one"
+            ) from None
         finally:
             gc.unfreeze()  # else DuckDB's types outlive the interpreter, and each is told on the terminal
 

@@ -21,12 +21,13 @@ from hub.filing import subject_files
 from hub.registration import registry
 from ledger import contracts
 from prefill import answer, personas, sources
-from prefill.answer import Asked, Select, World
+from prefill.answer import Asked, Select
 from prefill.envelope import Answer
 from prefill.forms import Form
 from prefill.personas import Persona
 from prefill.seal import SealKey
 from prefill.sources import SourceState
+from prefill.world import World
 from schemas.contract import Contract
 from schemas.errors import Retry
 from schemas.windows import opens

@@ -16,9 +16,9 @@ from hub.filing import subject_files
 from hub.filing.answers import Watched, handle, made_personas, seal_key, states
 from ledger import grants, subject_work
 from ledger.grants import Grant
-from prefill.answer import World
 from prefill.forms import Form
 from prefill.personas import Persona
+from prefill.world import World
 from schemas.masking import mask
 from serving.services import Portal, Prefilling, Sample
 from subjects.due import Due

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from prefill import forms, personas
-from prefill.answer import Asked, World, prefill
+from prefill.answer import Asked, prefill
 from prefill.forms import Form
 from prefill.personas import ENTERPRISE, PERSON, Persona, identifier
 from prefill.seal import SealKey
+from prefill.world import World
 from schemas import odcs
 from schemas.contract import Contract
 from schemas.identifiers import citizen_faults, uscc_faults

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from prefill.answer import Asked, World, prefill
+from prefill.answer import Asked, prefill
 from prefill.envelope import FieldAnswer
 from prefill.forms import Form, FormField
 from prefill.paths import FieldPath, IdPath, LatestPath, RowsPath
 from prefill.seal import SealKey
 from prefill.sources import SourceState
+from prefill.world import World
 from subjects.file import SubjectFile
 
 States = dict[str, SourceState]

@@ -42,10 +42,10 @@ from ledger.contracts import Application
 from ledger.database import Database
 from ledger.grants import Grant
 from ledger.loads import Load
-from prefill.answer import World
 from prefill.forms import Form, of_kind, read
 from prefill.seal import SealKey
 from prefill.sources import state
+from prefill.world import World
 from schemas.contract import Column, Contract, Source, SubjectLink, SyncMode
 from serving.app import create_app
 from serving.bindings import bindings

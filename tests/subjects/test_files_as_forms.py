@@ -10,12 +10,13 @@ from small_city import ANN, CONTRACTS, City
 from test_subject_files import PEOPLE, days, publish, with_policy
 from town import town_of
 
-from prefill.answer import Asked, World, prefill
+from prefill.answer import Asked, prefill
 from prefill.envelope import Answer
 from prefill.forms import Form, FormField
 from prefill.paths import LatestPath, RowsPath, every, parse
 from prefill.seal import SealKey
 from prefill.sources import SourceState, state
+from prefill.world import World
 from subjects.file import SubjectFile
 from subjects.kinds import Conflict, Kind
 
