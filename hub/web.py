@@ -33,13 +33,13 @@ from hub.sharing.request_desk import approvals_of, requests_of
 from hub.sharing.subscribing import subscriptions_of
 from ledger import accounts as account_store
 from prefill.forms import Form
-from serving.app import create_app
+from serving.app import Application, create_app
 from serving.bindings import bindings
 from serving.console.desks import Desks
 from serving.services import Console, Inbox, Scorecards, Services
 
 
-def application(hub: Hub, log: Log | None = None) -> Any:
+def application(hub: Hub, log: Log | None = None) -> Application:
     """The ASGI application over this hub; `log`: where its audit goes, a thread of this process if not said otherwise."""
     return create_app(services(hub, log))
 

@@ -27,7 +27,7 @@ from serving.console import my, office, register, trail
 from serving.console import portal as console_portal
 from serving.console import requests as console_requests
 from serving.console import signin as console_signin
-from serving.crowd import Crowd
+from serving.crowd import Crowd, Places
 from serving.headers import SecurityHeaders
 from serving.services import Services
 
@@ -63,12 +63,24 @@ OPEN_ROUTES = frozenset(
 """Every route that answers without a token and without a session. A test walks all routes and holds them to this list."""
 
 
-def create_app(services: Services) -> FastAPI:
+class Application(FastAPI):
+    """The routes, behind what is asked before any of the framework's layers: who may come in, and the two routes that answer by themselves."""
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(
+            title="cityhub", responses=problems.RESPONSES, docs_url=None, redoc_url=None, redirect_slashes=False
+        )
+        self.state.services = services
+        self.places, self.answers = Places(services.places), prefill.Answers(services)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The framework's own layers, behind the two."""
+        return Crowd(prefill.Plain(super().build_middleware_stack(), self.answers), self.places)
+
+
+def create_app(services: Services) -> Application:
     """The application over these services; the demonstration portal's pages only where `services.portal` is set."""
-    app = _Application(
-        title="cityhub", responses=problems.RESPONSES, docs_url=None, redoc_url=None, redirect_slashes=False
-    )
-    app.state.services = services
+    app = Application(services)
     app.add_middleware(SecurityHeaders)
     app.include_router(prefill.router)
     app.add_api_route("/healthz", _healthy, include_in_schema=False)
@@ -93,14 +105,6 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(portal.router)
     problems.install(app)
     return app
-
-
-class _Application(FastAPI):
-    """The routes, behind what is asked before any of the framework's layers: who may come in, and the two routes that answer by themselves."""
-
-    def build_middleware_stack(self) -> ASGIApp:
-        services: Services = self.state.services
-        return Crowd(prefill.Plain(super().build_middleware_stack(), services), services.places)
 
 
 def _healthy() -> JSONResponse:

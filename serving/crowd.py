@@ -15,35 +15,30 @@ PLACES = 64
 _PUSHES = b"pushed batches"
 
 
-class Crowd:
+class Places:
     """Counts who is inside; one event loop, so no lock."""
 
-    def __init__(self, app: ASGIApp, places: int = PLACES) -> None:
-        self._app = app
-        self._places = places
+    def __init__(self, most: int = PLACES) -> None:
+        self._most = most
         self._inside: dict[bytes, int] = {}
-        self._taken = 0
+        self.taken = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the request in, or send it away."""
-        if scope["type"] != "http" or scope["path"] == "/healthz":
-            await self._app(scope, receive, send)
-            return
-        who = _who(scope)
+    def enter(self, who: bytes) -> bool:
+        """Take a place, if there is one for this caller; it is to be given back."""
         if self._full(who):
-            await _refusal(scope, receive, send)
-            return
+            return False
         self._count(who, 1)
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._count(who, -1)
+        return True
+
+    def leave(self, who: bytes) -> None:
+        """Give a place back."""
+        self._count(who, -1)
 
     def _full(self, who: bytes) -> bool:
         inside = self._inside.get(who, 0)
         if who == _PUSHES:
-            return inside >= max(1, self._places // 4)
-        return self._taken >= self._places or (who != b"" and inside >= self._places // 2)
+            return inside >= max(1, self._most // 4)
+        return self.taken >= self._most or (who != b"" and inside >= self._most // 2)
 
     def _count(self, who: bytes, more: int) -> None:
         left = self._inside.get(who, 0) + more
@@ -52,7 +47,29 @@ class Crowd:
         else:
             del self._inside[who]
         if who != _PUSHES:
-            self._taken += more
+            self.taken += more
+
+
+class Crowd:
+    """Lets requests in to an application, or sends them away."""
+
+    def __init__(self, app: ASGIApp, places: Places) -> None:
+        self._app = app
+        self._places = places
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request in, or send it away."""
+        if scope["type"] != "http" or scope["path"] == "/healthz":
+            await self._app(scope, receive, send)
+            return
+        who = _who(scope)
+        if not self._places.enter(who):
+            await _refusal(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._places.leave(who)
 
 
 def _who(scope: Scope) -> bytes:

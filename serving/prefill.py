@@ -1,12 +1,13 @@
-"""The two routes that carry a portal's load, as plain ASGI: ask for a form's fields, and have what came back compared with its seals.
+"""The two routes that carry a portal's load: ask for a form's fields, and have what came back compared with its seals.
 
-1. `Plain` answers them before the framework does: whatever waits is answered together (`serving.prefill_answers`), on the event loop where
-   files lie on this machine, by a thread where a server is asked for them, and the audit's writer commits their entries meanwhile. Here
-   are headers and sizes.
-2. `If-None-Match` with an answer's tag gives 304 where there is nothing new. The request only reads, and is a POST so that the identifier
+1. `Answers` answers whatever waits together (`serving.prefill_answers`), on the event loop where files lie on this machine, by a thread where a
+   server is asked for them, and the audit's writer commits their entries meanwhile. Here are headers and sizes.
+2. `Plain` is the way to it as plain ASGI, before the framework; `serving.wire` is the shorter one of a server on a socket.
+3. `If-None-Match` with an answer's tag gives 304 where there is nothing new. The request only reads, and is a POST so that the identifier
    stays out of addresses; it is answered as a GET would be.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, get_args
@@ -21,7 +22,7 @@ from prefill.seal import Verdict
 from schemas.errors import HubError, TooLarge, Unauthenticated, Unsupported
 from serving import problems
 from serving.gather import Gather
-from serving.headers import HEADERS, OF_DOCUMENTS, dressed
+from serving.headers import HEADERS, OF_DOCUMENTS, RAW
 from serving.prefill_answers import PREFILL, VERIFY, Call, Reply, answer
 from serving.prefill_bodies import Batch, PrefillRequest, Verified, VerifyRequest
 from serving.services import Services
@@ -36,11 +37,10 @@ _CALLS, _AT_ONCE = 2, 8
 """While the entries of eight requests are committed the next eight are answered: a call has a cost of its own, two answers' worth."""
 
 
-class Plain:
-    """Answers the two routes before the framework finds, reads, validates and injects; everything else is passed on."""
+class Answers:
+    """Answers calls: those that wait at a moment together."""
 
-    def __init__(self, app: ASGIApp, services: Services) -> None:
-        self._app = app
+    def __init__(self, services: Services) -> None:
         thread = ThreadPoolExecutor(1, "prefill") if services.prefill.waits else None
 
         def send(calls: Sequence[Call]) -> "Future[list[Reply | Exception]]":
@@ -53,51 +53,64 @@ class Plain:
 
         self._reply = Gather(send, unavailable, patience=PATIENCE_SECONDS, most=_AT_ONCE, calls=_CALLS, enough=_AT_ONCE)
 
+    def __call__(
+        self, path: str, token: str, headers: Mapping[bytes, bytes], body: bytes
+    ) -> "asyncio.Future[Reply | Exception]":
+        """What is answered, or an error that is the caller's alone; it fails with one that is everybody's."""
+        return self._reply(Call(path, token, headers.get(b"if-none-match", b"").decode("latin-1"), body))
+
+
+class Plain:
+    """Answers the two routes before the framework finds, reads, validates and injects; everything else is passed on."""
+
+    def __init__(self, app: ASGIApp, answers: Answers) -> None:
+        self._app, self._answers = app, answers
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; what is not foreseen is the application's to tell."""
+        """Answer one request; a fault of our own is told, and raised for the server's log."""
         if scope["type"] != "http" or scope["path"] not in (PREFILL, VERIFY) or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
+        reply: Reply | Exception
         try:
-            reply = await self._reply(await _call(scope, receive))
+            headers: dict[bytes, bytes] = dict(scope["headers"])
+            token = announced(headers)
+            reply = await self._answers(scope["path"], token, headers, await _body(receive))
         except Exception as error:  # noqa: BLE001 - told as what `reply` may be
             reply = error
-        if isinstance(reply, Exception):
-            await problems.refusal(reply)(scope, receive, dressed(send))
-            if not isinstance(reply, HubError):
-                raise reply  # for the server's log
-            return
-        status, body, tag = reply
-        headers = [(b"content-length", str(len(body)).encode()), *(_HEADERS if status != 304 else _HEADERS[1:])]
-        if tag:
-            headers.append((b"etag", tag.encode()))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
+        status, told, body = spelled(reply)
+        await send({"type": "http.response.start", "status": status, "headers": told})
         await send({"type": "http.response.body", "body": body})
+        if isinstance(reply, Exception) and not isinstance(reply, HubError):
+            raise reply
 
 
-async def _call(scope: Scope, receive: Receive) -> Call:
-    headers: dict[bytes, bytes] = dict(scope["headers"])
-    token = _bearer(headers)
-    _check_media(headers)
-    return Call(scope["path"], token, headers.get(b"if-none-match", b"").decode("latin-1"), await _body(receive))
+def spelled(reply: Reply | Exception) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Status, headers and body."""
+    if isinstance(reply, Exception):
+        problem = problems.refusal(reply)
+        return problem.status_code, [*problem.raw_headers, *RAW], bytes(problem.body)
+    status, body, tag = reply
+    headers = [(b"content-length", str(len(body)).encode()), *(_HEADERS if status != 304 else _HEADERS[1:])]
+    if tag:
+        headers.append((b"etag", tag.encode()))
+    return status, headers, body
 
 
-def _bearer(headers: Mapping[bytes, bytes]) -> str:
+def announced(headers: Mapping[bytes, bytes]) -> str:
+    """The bearer token; Unauthenticated, Unsupported or TooLarge where the headers announce what is not taken here."""
     scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated(
             "this address needs a bearer token", todo="POST /oauth/token, then send Authorization: Bearer TOKEN"
         )
-    return token
-
-
-def _check_media(headers: Mapping[bytes, bytes]) -> None:
     media = headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
     if media != b"application/json":
         raise Unsupported("the Content-Type is none that is taken here", todo="send application/json")
     length = headers.get(b"content-length", b"")
     if length.isdigit() and int(length) > MOST_BYTES:
         raise _too_large()
+    return token
 
 
 async def _body(receive: Receive) -> bytes:
@@ -171,5 +184,5 @@ router = APIRouter(prefix="/v1", tags=["prefill"])
     openapi_extra={**_described(VerifyRequest, Verified), "security": [{"HTTPBearer": []}]},
 )
 async def _answered_before(_request: Request) -> Response:
-    """Never called: `Plain` answers."""
+    """Never called: `Answers` answers."""
     raise NotImplementedError

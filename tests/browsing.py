@@ -14,6 +14,9 @@ from typing import Any
 import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from serving.app import Application
+from serving.wire import wire
+
 _EMPTY = {"meta", "link", "input", "br", "img"}
 
 
@@ -37,7 +40,8 @@ def bound() -> tuple[socket.socket, str]:
 def served(app: Any, listening: socket.socket | None = None) -> Iterator[str]:
     """The application on the socket that is given, or on a port of its own; its address."""
     listening = listening or bound()[0]
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", ws="none"))
+    http = wire(app) if isinstance(app, Application) else "auto"
+    server = uvicorn.Server(uvicorn.Config(app, http=http, log_level="error", lifespan="off", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     deadline = time.monotonic() + 60

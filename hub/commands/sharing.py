@@ -31,6 +31,7 @@ async def _serving(host: str, port: int) -> None:
 
     from hub.trail import open_process
     from hub.web import application
+    from serving.wire import wire
 
     it = hub()
     with open_process(it, "api", asyncio.get_running_loop()) as log:
@@ -42,7 +43,7 @@ async def _serving(host: str, port: int) -> None:
         gc.freeze()
         gc.set_threshold(20_000)
         asked = uvicorn.Config(
-            app, host=host, port=port, log_level="warning", access_log=False, server_header=False,
+            app, host=host, port=port, http=wire(app), log_level="warning", access_log=False, server_header=False,
             timeout_graceful_shutdown=_GRACE,
         )  # fmt: skip
         try:

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from ledger import audit as audit_store
 from serving.app import create_app
-from serving.crowd import Crowd
+from serving.crowd import Crowd, Places
 from serving.headers import HEADERS
 
 FORM = "hk_macao_permit_renewal"
@@ -42,7 +42,9 @@ def crowd(places: int, *asked: tuple[str, str, str]) -> tuple[Room, list[Respons
 
     async def run() -> tuple[Room, list[Response]]:
         room = Room()
-        async with AsyncClient(transport=ASGITransport(Crowd(room, places)), base_url="http://hub.test") as http:
+        async with AsyncClient(
+            transport=ASGITransport(Crowd(room, Places(places))), base_url="http://hub.test"
+        ) as http:
             headers = [{"Authorization": token} if token else {} for _, _, token in asked]
             coming = [
                 asyncio.ensure_future(http.request(m, p, headers=h))
@@ -87,7 +89,7 @@ def test_places_are_given_back_whatever_happens_inside() -> None:
         raise RuntimeError("inside")
 
     async def run() -> None:
-        door = Crowd(broken, 1)
+        door = Crowd(broken, Places(1))
         for _ in range(3):
             with pytest.raises(RuntimeError, match="inside"):
                 await door({"type": "http", "path": "/", "method": "GET", "headers": []}, None, None)  # type: ignore[arg-type]
