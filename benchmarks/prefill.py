@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,10 @@ def _memory(pid: int) -> float:
 def _cpu(pid: int) -> float:
     """CPU seconds of a process and its children that have ended, so far; of its living children as well."""
     ticks = os.sysconf("SC_CLK_TCK")
-    living = [pid, *(int(c) for t in Path(f"/proc/{pid}/task").iterdir() for c in (t / "children").read_text().split())]
+    living = [pid]
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread that ended meanwhile
+            living += map(int, (task / "children").read_text().split())
     return (
         sum(sum(map(int, Path(f"/proc/{p}/stat").read_text().rpartition(")")[2].split()[11:15])) for p in living)
         / ticks
