@@ -105,12 +105,8 @@ def decide(client: str, ask: Ask, grants: Iterable[Grant], consent: Consent | No
     evidence = consent.id if consent is not None else ask.case
     if consent is not None and ask.case:
         return refused(ask, "two-bases", basis, evidence)
-    fitting = tuple(
-        g
-        for g in grants
-        if (g.client, g.kind, g.name, g.purpose, g.basis) == (client, ask.kind, ask.name, ask.purpose, basis)
-        and g.live(now)
-    )
+    wanted = client, ask.kind, ask.name, ask.purpose, basis
+    fitting = [g for g in grants if (g.client, g.kind, g.name, g.purpose, g.basis) == wanted and g.live(now)]
     if not fitting:
         return refused(ask, "no-grant", basis, evidence)
     if consent is not None and not _covers(consent, client, ask, now):
@@ -118,11 +114,12 @@ def decide(client: str, ask: Ask, grants: Iterable[Grant], consent: Consent | No
     allowed = ask.fields
     if consent is not None and not consent.fields.issuperset(allowed):
         allowed = tuple(f for f in allowed if f in consent.fields)
-    if all(g.fields is not None for g in fitting):
-        allowed = tuple(f for f in allowed if any(f in (g.fields or ()) for g in fitting))
+    if None not in [g.fields for g in fitting]:
+        granted = {f for g in fitting for f in g.fields or ()}
+        allowed = allowed if granted.issuperset(allowed) else tuple(f for f in allowed if f in granted)
     if not allowed:
         return refused(ask, "no-grant", basis, evidence)
-    used = tuple(g for g in fitting if g.fields is None or not g.fields.isdisjoint(allowed))
+    used = tuple([g for g in fitting if g.fields is None or not g.fields.isdisjoint(allowed)])
     return Decision(allowed, *_others(ask, allowed), basis, evidence, used, "granted")
 
 

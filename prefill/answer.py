@@ -15,7 +15,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -37,7 +36,6 @@ _NOT_GRANTED = (Reason("不在授权范围内", "outside the grant"),)
 _LEFT = (Reason("由申请人填写", "left to the applicant"),)
 _NOBODY = (Reason("来源中没有该项记录", "no source holds it"),)
 _ANY: Mapping[str, str] = {}
-_TAGGED = attrgetter("state", "value", "valid_until", "dataset", "load")
 
 
 class Asked(Quick, frozen=True):
@@ -70,7 +68,7 @@ def prefill(
     filled = len(fields) - [f.value for f in fields].count(None)
     return Answer(
         form=form.id, version=form.version, title=form.title, title_en=form.title_en, subject_kind=form.subject,
-        subject=subject, answered_at=world.answered_at, etag=answering.etag(wanted, fields),
+        subject=subject, answered_at=world.answered_at, etag=answering.etag(wanted),
         summary=Summary(len(fields), filled, len(fields) - filled), fields=fields, sandbox=world.sandbox,
     )  # fmt: skip
 
@@ -78,7 +76,7 @@ def prefill(
 class _Came(Quick, frozen=True):
     """What came to a file from one origin: by which load, until when it is valid, what is told of its fields whatever their values.
 
-    `doubtful`: it is over, or its source is not fresh, so that more has to be said.
+    `told` is that as an answer's tag has it. `doubtful`: it is over, or its source is not fresh, so that more has to be said.
     """
 
     load: int
@@ -86,6 +84,7 @@ class _Came(Quick, frozen=True):
     ends: float | None
     frames: dict[str, FieldAnswer]
     doubtful: bool
+    told: tuple[State, str | None, str | None, int | None]
 
 
 @dataclass(slots=True)
@@ -99,6 +98,7 @@ class _Answering:
     packed: Packed | None = None
     plains: Mapping[str, Plain] = field(default_factory=dict)
     came: dict[Origin, _Came] = field(default_factory=dict)
+    tagged: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.file is not None and self.file.packed is not None and not self.asked.select and not self.asked.draft:
@@ -111,11 +111,15 @@ class _Answering:
                 self.plains = {name: plain for name, plain in self.plains.items() if name not in outside}
 
     def field(self, of: FormField) -> FieldAnswer:
+        """The field's answer; what the answers' tag depends on is taken down."""
         plain = self.plains.get(of.name)
-        if plain is not None:
-            answer = self.plainly(of, plain)
-            if answer is not None:
-                return answer
+        answer = None if plain is None else self.plainly(of, plain)
+        if answer is None:
+            answer = self.fully(of)
+            self.tagged.append(_tagged(answer))
+        return answer
+
+    def fully(self, of: FormField) -> FieldAnswer:
         if of.typed:
             return self.blank(of, "not_held", _LEFT)
         if of.name in self.asked.withheld:
@@ -165,6 +169,7 @@ class _Answering:
         if frame is None:
             facts = packed.told(plain.origin.dataset, came.load)
             frame = came.frames[of.name] = self.frame(of, file.provenance(facts, plain.origin.dataset, plain.column))
+        self.tagged.append((value, came.told))
         return self.sealed(frame, of, value, came.until, came.ends)
 
     def origin(self, origin: Origin, packed: Packed) -> _Came:
@@ -172,7 +177,8 @@ class _Answering:
         load, until = origin.load(packed.cells), origin.until(packed.cells)
         frames = self.world.frames.setdefault((self.form.id, origin, load), {})
         doubtful = self.over(until) or self.world.doubt(origin.dataset) is not None
-        return _Came(load, until, None if doubtful else self.ends(until), frames, doubtful)
+        ends = None if doubtful else self.ends(until)
+        return _Came(load, until, ends, frames, doubtful, ("fresh", until, origin.dataset or None, load or None))
 
     def found(self, of: FormField, held: Held, value: Value) -> FieldAnswer:
         """The value in its envelope, with what is to be said against it, and with the word on a draft."""
@@ -322,16 +328,20 @@ class _Answering:
             return "kept"
         return "current" if theirs is None and value is None else "renewed"
 
-    def etag(self, wanted: Sequence[FormField], fields: Sequence[FieldAnswer]) -> str:
-        """A tag of all that is told but the hour: the same as long as there is nothing new, whatever else changes in the file."""
+    def etag(self, wanted: Sequence[FormField]) -> str:
+        """A tag of all that was told but the hour: the same as long as there is nothing new, whatever else changes in the file."""
         form, whole = self.form, wanted is self.form.fields
         datasets = form.datasets if whole else tuple(dict.fromkeys(d for f in wanted for d in f.suppliers))
-        names = [*form.named] if whole else [f.name for f in wanted]
-        values = [*map(_TAGGED, fields)]
-        more = [(f.name, f.disputed_by, f.rows, f.left_out) for f in fields if f.disputed_by or f.rows]
-        draft = {name: list(one) for name, one in self.asked.draft.items()}
-        parts = (names, values, more, sorted(draft.items()), self.world.today, self.world.states(datasets))
-        return f'W/"{self.sealer.tag(msgspec.msgpack.encode(parts))}"'
+        shared = self.world.tagged(tuple(form.named) if whole else tuple(f.name for f in wanted), datasets)
+        draft = sorted((name, list(one)) for name, one in self.asked.draft.items()) if self.asked.draft else ()
+        own = msgspec.msgpack.encode((self.tagged, draft))
+        return f'W/"{self.sealer.tag(shared + own)}"'
+
+
+def _tagged(f: FieldAnswer) -> tuple[Any, ...]:
+    """What an answer's tag has of a field."""
+    found = f.value, (f.state, f.valid_until, f.dataset, f.load)
+    return (*found, f.disputed_by, f.rows, f.left_out) if f.disputed_by or f.rows else found
 
 
 def _plains(form: Form, made: Layout) -> Mapping[str, Plain]:

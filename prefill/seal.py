@@ -1,11 +1,12 @@
 """Seals: what a portal gets with each field and hands back with the submitted form, so that a change shows. Nothing is kept for it.
 
 1. Under the hub's key and what an answer was for (client, form, version, subject) every answer has a key of its own.
-2. A seal is `2.KEY.KIND.UNTIL.[VALUE.]MAC`. KIND is L for a locked value, E for an editable one, B for a field left blank; VALUE, only of
+2. A seal is `3.KEY.KIND.UNTIL.[VALUE.]MAC`. KIND is L for a locked value, E for an editable one, B for a field left blank; VALUE, only of
    an editable one, is a keyed digest of the value, so that "changed by the applicant" can be told from "forged".
 3. `verify` needs the value and its seal alone. A seal of another client, form, version, subject or field does not fit.
 
-Digests are BLAKE2b in its keyed mode (RFC 7693). The first number names the construction, so that another can follow.
+Digests are BLAKE2b (RFC 7693): an answer's key is made in its keyed mode, and a seal is what it gives of that key and the text, in one block
+where the keyed mode takes two (BLAKE2b has no length extension). The first number names the construction, so that another can follow.
 """
 
 import hmac
@@ -16,6 +17,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Literal
 
+from msgspec.json import encode
+
 from prefill.transform import shown
 from schemas.struct import Quick
 from subjects.file import Value
@@ -24,8 +27,7 @@ Verdict = Literal["unchanged", "changed", "tampered", "out_of_date", "typed"]
 Sealed = Value | list[dict[str, Value | None]]
 Kind = Literal["L", "E", "B"]
 _SHORTEST_KEY = 32
-_VERSION = "2"
-_PLAIN = json.JSONEncoder(ensure_ascii=False)
+_VERSION = "3"
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,9 @@ class Place(Quick, frozen=True):
     subject: str
 
     def key(self, under: SealKey) -> "blake2b":
-        """The keyed hash that every seal given here begins with."""
-        parts = ", ".join(map(_PLAIN.encode, (self.client, self.form, self.version, self.subject)))
-        secret = blake2b(f"[{parts}]".encode(), key=under.secret, digest_size=32).digest()
-        return blake2b(key=secret, digest_size=16)
+        """The hash that every seal given here begins with: it has taken in the answer's own key, of 32 bytes."""
+        about = encode((self.client, self.form, self.version, self.subject))
+        return blake2b(blake2b(about, key=under.secret, digest_size=32).digest(), digest_size=16)
 
 
 class Sealer:
@@ -74,13 +75,14 @@ class Sealer:
     def seal(self, name: str, value: Sealed | None, *, locked: bool, until: float | None = None) -> str:
         """The seal of a field's value, or of its having none; `until`: the moment its validity ends (Unix seconds)."""
         key, ends = self._key, self._ends if until is None or until > self._until else str(int(until))
+        about = f"\0{name}\0{ends}\0"
         if value is None:
-            return f"{self._head}.B.{ends}.{_mac(key, 'B', name, ends, '')}"
+            return f"{self._head}.B.{ends}.{_mac(key, 'B' + about)}"
         text = value if isinstance(value, str) else canonical(value)
         if locked:
-            return f"{self._head}.L.{ends}.{_mac(key, 'L', name, ends, text)}"
-        digest = _mac(key, "V", name, ends, text)
-        return f"{self._head}.E.{ends}.{digest}.{_mac(key, 'E', name, ends, digest)}"
+            return f"{self._head}.L.{ends}.{_mac(key, 'L' + about + text)}"
+        digest = _mac(key, "V" + about + text)
+        return f"{self._head}.E.{ends}.{digest}.{_mac(key, 'E' + about + digest)}"
 
 
 def verify(
@@ -98,16 +100,16 @@ def verify(
     if len(parts) not in (5, 6) or parts[0] != _VERSION or parts[1] not in keys or not _number(parts[3]):
         return "tampered"
     key, kind, ends = place.key(keys[parts[1]]), parts[2], str(int(parts[3]))
-    text = "" if value is None else canonical(value)
+    about, text = f"\0{name}\0{ends}\0", "" if value is None else canonical(value)
     blank = value is None or value in ("", [])
     match kind, len(parts):
         case "L", 5:
-            same = genuine = _same(parts[4], _mac(key, "L", name, ends, text))
+            same = genuine = _same(parts[4], _mac(key, "L" + about + text))
         case "E", 6:
-            genuine = _same(parts[5], _mac(key, "E", name, ends, parts[4]))
-            same = _same(parts[4], _mac(key, "V", name, ends, text))
+            genuine = _same(parts[5], _mac(key, "E" + about + parts[4]))
+            same = _same(parts[4], _mac(key, "V" + about + text))
         case "B", 5:
-            genuine, same = _same(parts[4], _mac(key, "B", name, ends, "")), blank
+            genuine, same = _same(parts[4], _mac(key, "B" + about)), blank
         case _:
             return "tampered"
     if not genuine:
@@ -129,10 +131,10 @@ def canonical(value: Sealed) -> str:
     return json.dumps(rows, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _mac(key: "blake2b", kind: str, name: str, ends: str, text: str) -> str:
-    """The digest of a seal's kind, field, end and text under the answer's key."""
+def _mac(key: "blake2b", text: str) -> str:
+    """The digest of a seal's kind, field, end and content under the answer's key."""
     digest = key.copy()
-    digest.update(f"{kind}\0{name}\0{ends}\0{text}".encode())
+    digest.update(text.encode())
     return digest.hexdigest()
 
 

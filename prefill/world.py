@@ -36,13 +36,13 @@ class World(Quick, frozen=True, dict=True, gc=True):
         """The hour as answers tell it."""
         return told(self.now)
 
-    def states(self, datasets: tuple[str, ...]) -> list[Any]:
-        """What is told of these datasets whatever a file holds of them."""
-        found = self._states.get(datasets)
+    def tagged(self, names: tuple[str, ...], datasets: tuple[str, ...]) -> bytes:
+        """What goes into the tag of every answer with these fields from these datasets, whatever a file holds."""
+        found = self._tagged.get((names, datasets))
         if found is None:
             known = [(d, s) for d in datasets if (s := self.datasets.get(d))]
-            found = [(d, s.load, s.as_of_text, s.available_text, self.doubt(d)) for d, s in known]
-            self._states[datasets] = found
+            states = [(d, s.load, s.as_of_text, s.available_text, self.doubt(d)) for d, s in known]
+            found = self._tagged[names, datasets] = msgspec.msgpack.encode((names, self.today, states))
         return found
 
     def doubt(self, dataset: str) -> Reason | None:
@@ -56,5 +56,5 @@ class World(Quick, frozen=True, dict=True, gc=True):
         return {"": None}  # what no dataset holds comes with the request: the identifier
 
     @cached_property
-    def _states(self) -> dict[tuple[str, ...], list[Any]]:
+    def _tagged(self) -> dict[tuple[tuple[str, ...], tuple[str, ...]], bytes]:
         return {}

@@ -9,7 +9,7 @@ Wishes that wait at the same moment are disclosed together: one look-up of their
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple, TypeVar, TypeVarTuple
 
 import msgspec
 
@@ -29,7 +29,7 @@ from schemas.struct import Quick
 from serving.services import Services
 from subjects.file import SubjectFile
 
-P = ParamSpec("P")
+Given = TypeVarTuple("Given")
 T = TypeVar("T")
 
 
@@ -111,10 +111,10 @@ def _files(services: Services, cases: "Sequence[_Granted]") -> Sequence[SubjectF
         return [error] if len(cases) == 1 else [file for case in cases for file in _files(services, [case])]
 
 
-def tried(step: Callable[P, T], *given: P.args, **more: P.kwargs) -> T | Exception:
+def tried(step: Callable[[*Given], T], *given: *Given) -> T | Exception:
     """What a step returns, or what it raises: that is for its own asker alone."""
     try:
-        return step(*given, **more)
+        return step(*given)
     except Exception as error:  # noqa: BLE001 - it is raised where the asker is answered
         return error
 

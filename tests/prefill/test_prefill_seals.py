@@ -111,7 +111,7 @@ def test_any_altered_character_is_tampering(place: int, letter: str, locked: boo
 
 
 @pytest.mark.parametrize(
-    "junk", ["x", "2.s1.L.9", "1.s1.L.9.a", "2.s1.L.²³.a", "2.s1.L.甲.乙", "2.s1.L." + "9" * 40 + ".a", "2.s1.X.9.a", "2.s1.E.9.a"]
+    "junk", ["x", "3.s1.L.9", "2.s1.L.9.a", "3.s1.L.²³.a", "3.s1.L.甲.乙", "3.s1.L." + "9" * 40 + ".a", "3.s1.X.9.a", "3.s1.E.9.a"]
 )  # fmt: skip
 def test_junk_is_tampering(now: datetime, key: SealKey, junk: str) -> None:
     assert came_back("甲", junk, now, key) == "tampered"
