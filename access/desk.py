@@ -118,7 +118,7 @@ class Desk:
         known = self._fresh()
         if known.budgets is None:
             known.budgets = budgets.budgets(self._ledger)
-        quotas = tuple((g.id, g.quota) for g in decision.grants if g.quota is not None)
+        quotas = tuple([(g.id, g.quota) for g in decision.grants if g.quota is not None])
         return Limits(client, purpose, known.budgets.get((client, purpose), self._budget), quotas)
 
     def submit(self, asked: Sequence[Charged]) -> Future[list[TooMany | None]]:

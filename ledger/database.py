@@ -187,7 +187,8 @@ class Plain:
     def rows(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         """What a query finds."""
         self._cursor.execute(_marked(self.dialect, statement), tuple(values))
-        return list(self._cursor.fetchall())
+        found: list[tuple[Any, ...]] = self._cursor.fetchall()
+        return found
 
     def run(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Run a statement; how many rows it touched."""

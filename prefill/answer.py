@@ -64,13 +64,17 @@ def prefill(
     answering = _Answering(form, file, world, asked, place, Sealer(place, world.now, world.key))
     all_of_it = not asked.fields or len(asked.fields) == len(form.fields)
     wanted = form.fields if all_of_it else tuple(f for f in form.fields if f.name in asked.fields)
-    fields = tuple([answering.field(f) for f in wanted])
+    fields = answering.fields(wanted)
     filled = len(fields) - [f.value for f in fields].count(None)
     return Answer(
         form=form.id, version=form.version, title=form.title, title_en=form.title_en, subject_kind=form.subject,
         subject=subject, answered_at=world.answered_at, etag=answering.etag(wanted),
         summary=Summary(len(fields), filled, len(fields) - filled), fields=fields, sandbox=world.sandbox,
     )  # fmt: skip
+
+
+_Told = tuple[State, str | None, str | None, int | None]
+"""State, end, dataset and load."""
 
 
 class _Came(Quick, frozen=True):
@@ -84,7 +88,7 @@ class _Came(Quick, frozen=True):
     ends: float | None
     frames: dict[str, FieldAnswer]
     doubtful: bool
-    told: tuple[State, str | None, str | None, int | None]
+    told: "_Told"
 
 
 @dataclass(slots=True)
@@ -110,16 +114,32 @@ class _Answering:
                 outside = {*self.asked.withheld, *self.asked.hidden}
                 self.plains = {name: plain for name, plain in self.plains.items() if name not in outside}
 
-    def field(self, of: FormField) -> FieldAnswer:
-        """The field's answer; what the answers' tag depends on is taken down."""
-        plain = self.plains.get(of.name)
-        answer = None if plain is None else self.plainly(of, plain)
-        if answer is None:
-            answer = self.fully(of)
-            self.tagged.append(_tagged(answer))
-        return answer
+    def fields(self, wanted: Sequence[FormField]) -> tuple[FieldAnswer, ...]:
+        """The fields' answers; what the tag depends on is taken down. Where a value is plain, only it and its seal are made: in few steps."""
+        found: list[FieldAnswer] = []
+        cells, seal = self.packed.cells if self.packed is not None else {}, self.sealer.seal
+        for of in wanted:
+            plain = self.plains.get(of.name)
+            came = None if plain is None else self.came.get(plain.origin) or self.origin(plain.origin)
+            value = None if plain is None else plain.read(cells)
+            if plain is None or came is None or value is None or came.doubtful:
+                answer = self.field(of)
+                self.tagged.append(_tagged(answer))
+            else:
+                zh, en = (
+                    (value, value)
+                    if value.__class__ is str and not of.reworded and value != ENDLESS
+                    else _read(of, value)
+                )
+                answer = replace(
+                    came.frames.get(of.name) or self.framed(of, plain, came), value=value, display=zh, display_en=en,
+                    valid_until=came.until, seal=seal(of.name, value, locked=of.locked, until=came.ends),
+                )  # fmt: skip
+                self.tagged.append((value, came.told))
+            found.append(answer)
+        return tuple(found)
 
-    def fully(self, of: FormField) -> FieldAnswer:
+    def field(self, of: FormField) -> FieldAnswer:
         if of.typed:
             return self.blank(of, "not_held", _LEFT)
         if of.name in self.asked.withheld:
@@ -154,31 +174,25 @@ class _Answering:
         names = [name for path in of.paths if (name := getattr(path, "field", ""))]
         return next((said for name in names if (said := file.disputed(name))), ())
 
-    def plainly(self, of: FormField, plain: Plain) -> FieldAnswer | None:
-        """The field's value, where nothing is to be said of it but where it came from."""
+    def origin(self, origin: Origin) -> _Came:
+        """What came from there."""
+        assert self.packed is not None  # noqa: S101 - else nothing is plain
+        load, until = origin.load(self.packed.cells), origin.until(self.packed.cells)
+        frames = self.world.frames.setdefault((self.form.id, origin, load), {})
+        doubtful = self.over(until) or self.world.doubt(origin.dataset) is not None
+        told: _Told = ("fresh", until, origin.dataset or None, load or None)
+        came = _Came(load, until, None if doubtful else self.ends(until), frames, doubtful, told)
+        self.came[origin] = came
+        return came
+
+    def framed(self, of: FormField, plain: Plain, came: _Came) -> FieldAnswer:
+        """What is told of a plain field whatever its value; worked out once for a load."""
         file, packed = self.file, self.packed
         assert file is not None  # noqa: S101 - else nothing is plain
         assert packed is not None  # noqa: S101 - else nothing is plain
-        came = self.came.get(plain.origin)
-        if came is None:
-            came = self.came[plain.origin] = self.origin(plain.origin, packed)
-        value = plain.read(packed.cells)
-        if value is None or came.doubtful:
-            return None
-        frame = came.frames.get(of.name)
-        if frame is None:
-            facts = packed.told(plain.origin.dataset, came.load)
-            frame = came.frames[of.name] = self.frame(of, file.provenance(facts, plain.origin.dataset, plain.column))
-        self.tagged.append((value, came.told))
-        return self.sealed(frame, of, value, came.until, came.ends)
-
-    def origin(self, origin: Origin, packed: Packed) -> _Came:
-        """What came from there."""
-        load, until = origin.load(packed.cells), origin.until(packed.cells)
-        frames = self.world.frames.setdefault((self.form.id, origin, load), {})
-        doubtful = self.over(until) or self.world.doubt(origin.dataset) is not None
-        ends = None if doubtful else self.ends(until)
-        return _Came(load, until, ends, frames, doubtful, ("fresh", until, origin.dataset or None, load or None))
+        facts = packed.told(plain.origin.dataset, came.load)
+        frame = self.frame(of, file.provenance(facts, plain.origin.dataset, plain.column))
+        return came.frames.setdefault(of.name, frame)
 
     def found(self, of: FormField, held: Held, value: Value) -> FieldAnswer:
         """The value in its envelope, with what is to be said against it, and with the word on a draft."""
@@ -202,10 +216,7 @@ class _Answering:
         self, frame: FieldAnswer, of: FormField, value: Value, until: str | None, ends: float | None
     ) -> FieldAnswer:
         """What is told of the field with its value and seal; the seal ends with the value, where that is soon."""
-        zh = en = value
-        if of.reworded or value.__class__ is not str or value == ENDLESS:
-            zh = display(value, of.labels, "长期", decimal=of.decimal)
-            en = display(value, of.labels_en, "no end", decimal=of.decimal)
+        zh, en = _read(of, value)
         return replace(
             frame, value=value, display=zh, display_en=en, valid_until=until,
             seal=self.sealer.seal(of.name, value, locked=of.locked, until=ends),
@@ -336,6 +347,12 @@ class _Answering:
         draft = sorted((name, list(one)) for name, one in self.asked.draft.items()) if self.asked.draft else ()
         own = msgspec.msgpack.encode((self.tagged, draft))
         return f'W/"{self.sealer.tag(shared + own)}"'
+
+
+def _read(of: FormField, value: Value) -> tuple[str, str]:
+    """How people read a value, in both languages."""
+    zh = display(value, of.labels, "长期", decimal=of.decimal)
+    return zh, display(value, of.labels_en, "no end", decimal=of.decimal)
 
 
 def _tagged(f: FieldAnswer) -> tuple[Any, ...]:

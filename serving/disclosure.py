@@ -163,7 +163,7 @@ class _Granted(Quick, frozen=True):
         return Entry(
             client=self.wish.client, purpose=self.wish.purpose, form=self.form.id, fields=d.allowed or self.bound, result=result,
             subject=self.services.pseudonym(self.form.subject, identifier), basis=d.basis, evidence=d.evidence,
-            who=self.wish.who, grants=tuple(g.id for g in d.grants),
+            who=self.wish.who, grants=tuple([g.id for g in d.grants]),
         )  # fmt: skip
 
 
