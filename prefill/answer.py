@@ -12,7 +12,7 @@
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
@@ -64,31 +64,20 @@ def prefill(
     answering = _Answering(form, file, world, asked, place, Sealer(place, world.now, world.key))
     all_of_it = not asked.fields or len(asked.fields) == len(form.fields)
     wanted = form.fields if all_of_it else tuple(f for f in form.fields if f.name in asked.fields)
-    fields = answering.fields(wanted)
+    told = answering.told(wanted)
+    fields = tuple([one for one, _ in told])
     filled = len(fields) - [f.value for f in fields].count(None)
     return Answer(
         form=form.id, version=form.version, title=form.title, title_en=form.title_en, subject_kind=form.subject,
-        subject=subject, answered_at=world.answered_at, etag=answering.etag(wanted),
+        subject=subject, answered_at=world.answered_at, etag=answering.etag(wanted, told),
         summary=Summary(len(fields), filled, len(fields) - filled), fields=fields, sandbox=world.sandbox,
     )  # fmt: skip
 
 
-_Told = tuple[State, str | None, str | None, int | None]
-"""State, end, dataset and load."""
-
-
-class _Came(Quick, frozen=True):
-    """What came to a file from one origin: by which load, until when it is valid, what is told of its fields whatever their values.
-
-    `told` is that as an answer's tag has it. `doubtful`: it is over, or its source is not fresh, so that more has to be said.
-    """
-
-    load: int
-    until: str | None
-    ends: float | None
-    frames: dict[str, FieldAnswer]
-    doubtful: bool
-    told: "_Told"
+_Told = tuple[FieldAnswer, tuple[Any, ...]]
+"""What is told of a field, and what the answer's tag has of it."""
+_Plains = tuple[Origin, Sequence[tuple[FormField, Plain]]]
+"""The fields whose plain values come from one origin."""
 
 
 @dataclass(slots=True)
@@ -100,9 +89,7 @@ class _Answering:
     place: Place
     sealer: Sealer
     packed: Packed | None = None
-    plains: Mapping[str, Plain] = field(default_factory=dict)
-    came: dict[Origin, _Came] = field(default_factory=dict)
-    tagged: list[Any] = field(default_factory=list)
+    plains: "Sequence[_Plains]" = ()
 
     def __post_init__(self) -> None:
         if self.file is not None and self.file.packed is not None and not self.asked.select and not self.asked.draft:
@@ -110,34 +97,44 @@ class _Answering:
             key = self.form.id, self.packed.made
             known = self.world.frames.get(key)
             self.plains = self.world.frames.setdefault(key, _plains(self.form, key[1])) if known is None else known
-            if self.asked.withheld or self.asked.hidden:
-                outside = {*self.asked.withheld, *self.asked.hidden}
-                self.plains = {name: plain for name, plain in self.plains.items() if name not in outside}
 
-    def fields(self, wanted: Sequence[FormField]) -> tuple[FieldAnswer, ...]:
-        """The fields' answers; what the tag depends on is taken down. Where a value is plain, only it and its seal are made: in few steps."""
-        found: list[FieldAnswer] = []
-        cells, seal = self.packed.cells if self.packed is not None else {}, self.sealer.seal
-        for of in wanted:
-            plain = self.plains.get(of.name)
-            came = None if plain is None else self.came.get(plain.origin) or self.origin(plain.origin)
-            value = None if plain is None else plain.read(cells)
-            if plain is None or came is None or value is None or came.doubtful:
-                answer = self.field(of)
-                self.tagged.append(_tagged(answer))
-            else:
-                zh, en = (
-                    (value, value)
-                    if value.__class__ is str and not of.reworded and value != ENDLESS
-                    else _read(of, value)
-                )
-                answer = replace(
-                    came.frames.get(of.name) or self.framed(of, plain, came), value=value, display=zh, display_en=en,
-                    valid_until=came.until, seal=seal(of.name, value, locked=of.locked, until=came.ends),
-                )  # fmt: skip
-                self.tagged.append((value, came.told))
-            found.append(answer)
-        return tuple(found)
+    def told(self, wanted: Sequence[FormField]) -> "list[_Told]":
+        """The fields' answers."""
+        plain = {} if self.packed is None or self.file is None else self.plainly(wanted, self.packed, self.file)
+        return [plain.get(of.name) or self.otherwise(of) for of in wanted]
+
+    def plainly(self, wanted: Sequence[FormField], packed: Packed, file: SubjectFile) -> "dict[str, _Told]":
+        """The fields with a value of which nothing is to be said but where it came from, in as few steps as can be: most are."""
+        found: dict[str, _Told] = {}
+        outside = {*self.asked.withheld, *self.asked.hidden}
+        asked = self.form.named.keys() if wanted is self.form.fields else {of.name for of in wanted}
+        cells, frames, seal = packed.cells, self.world.frames, self.sealer.text
+        for origin, fields in self.plains:
+            load, until = origin.load(cells), origin.until(cells)
+            if self.over(until) or self.world.doubt(origin.dataset) is not None:
+                continue
+            alike: dict[str, FieldAnswer] = frames.setdefault((self.form.id, origin, load), {})
+            ends, tag = self.sealer.ends(self.ends(until)), ("fresh", until, origin.dataset or None, load or None)
+            for of, plain in fields:
+                name, value = of.name, plain.read(cells)
+                if value is None or name not in asked or name in outside:
+                    continue
+                frame = alike.get(name)
+                if frame is None:
+                    facts = packed.told(origin.dataset, load)
+                    frame = alike[name] = self.frame(of, file.provenance(facts, origin.dataset, plain.column))
+                text = value if value.__class__ is str else canonical(value)
+                zh, en = (text, text) if not of.reworded and text is value and text != ENDLESS else _read(of, value)
+                sealed = seal(name, text, ends, locked=of.locked)
+                answer = replace(frame, value=value, display=zh, display_en=en, valid_until=until, seal=sealed)
+                found[name] = answer, (value, tag)
+        return found
+
+    def otherwise(self, of: FormField) -> "_Told":
+        """A field of which more is to be said than its value and origin, or that has none."""
+        f = self.field(of)
+        tag = f.value, (f.state, f.valid_until, f.dataset, f.load)
+        return f, (*tag, f.disputed_by, f.rows, f.left_out) if f.disputed_by or f.rows else tag
 
     def field(self, of: FormField) -> FieldAnswer:
         if of.typed:
@@ -173,26 +170,6 @@ class _Answering:
         """What the sources say of a field whose policy prefers none of them."""
         names = [name for path in of.paths if (name := getattr(path, "field", ""))]
         return next((said for name in names if (said := file.disputed(name))), ())
-
-    def origin(self, origin: Origin) -> _Came:
-        """What came from there."""
-        assert self.packed is not None  # noqa: S101 - else nothing is plain
-        load, until = origin.load(self.packed.cells), origin.until(self.packed.cells)
-        frames = self.world.frames.setdefault((self.form.id, origin, load), {})
-        doubtful = self.over(until) or self.world.doubt(origin.dataset) is not None
-        told: _Told = ("fresh", until, origin.dataset or None, load or None)
-        came = _Came(load, until, None if doubtful else self.ends(until), frames, doubtful, told)
-        self.came[origin] = came
-        return came
-
-    def framed(self, of: FormField, plain: Plain, came: _Came) -> FieldAnswer:
-        """What is told of a plain field whatever its value; worked out once for a load."""
-        file, packed = self.file, self.packed
-        assert file is not None  # noqa: S101 - else nothing is plain
-        assert packed is not None  # noqa: S101 - else nothing is plain
-        facts = packed.told(plain.origin.dataset, came.load)
-        frame = self.frame(of, file.provenance(facts, plain.origin.dataset, plain.column))
-        return came.frames.setdefault(of.name, frame)
 
     def found(self, of: FormField, held: Held, value: Value) -> FieldAnswer:
         """The value in its envelope, with what is to be said against it, and with the word on a draft."""
@@ -339,32 +316,30 @@ class _Answering:
             return "kept"
         return "current" if theirs is None and value is None else "renewed"
 
-    def etag(self, wanted: Sequence[FormField]) -> str:
-        """A tag of all that was told but the hour: the same as long as there is nothing new, whatever else changes in the file."""
+    def etag(self, wanted: Sequence[FormField], told: "Sequence[_Told]") -> str:
+        """A tag of all that is told but the hour: the same as long as there is nothing new, whatever else changes in the file."""
         form, whole = self.form, wanted is self.form.fields
         datasets = form.datasets if whole else tuple(dict.fromkeys(d for f in wanted for d in f.suppliers))
         shared = self.world.tagged(tuple(form.named) if whole else tuple(f.name for f in wanted), datasets)
         draft = sorted((name, list(one)) for name, one in self.asked.draft.items()) if self.asked.draft else ()
-        own = msgspec.msgpack.encode((self.tagged, draft))
+        own = msgspec.msgpack.encode(([tag for _, tag in told], draft))
         return f'W/"{self.sealer.tag(shared + own)}"'
+
+
+def _plains(form: Form, made: Layout) -> Sequence[_Plains]:
+    """Where the plain values of a form's fields stand in files of this layout, by what they come from."""
+    found: dict[Origin, list[tuple[FormField, Plain]]] = {}
+    for of in form.fields:
+        plain = of.paths[0].plain(made) if of.paths and of.transform is None else None
+        if plain is not None:
+            found.setdefault(plain.origin, []).append((of, plain))
+    return [*found.items()]
 
 
 def _read(of: FormField, value: Value) -> tuple[str, str]:
     """How people read a value, in both languages."""
     zh = display(value, of.labels, "长期", decimal=of.decimal)
     return zh, display(value, of.labels_en, "no end", decimal=of.decimal)
-
-
-def _tagged(f: FieldAnswer) -> tuple[Any, ...]:
-    """What an answer's tag has of a field."""
-    found = f.value, (f.state, f.valid_until, f.dataset, f.load)
-    return (*found, f.disputed_by, f.rows, f.left_out) if f.disputed_by or f.rows else found
-
-
-def _plains(form: Form, made: Layout) -> Mapping[str, Plain]:
-    """Where the plain values of a form's fields stand in files of this layout."""
-    found = {f.name: f.paths[0].plain(made) for f in form.fields if f.paths and f.transform is None}
-    return {name: plain for name, plain in found.items() if plain is not None}
 
 
 def _cell(cell: FormField, item: Item) -> Held | None:

@@ -72,13 +72,20 @@ class Sealer:
         digest.update(b"tag\0" + content)
         return digest.hexdigest()
 
+    def ends(self, until: float | None = None) -> str:
+        """When a seal ends, as it says so: `until`, the moment a value's validity ends (Unix seconds), if that is sooner."""
+        return self._ends if until is None or until > self._until else str(int(until))
+
     def seal(self, name: str, value: Sealed | None, *, locked: bool, until: float | None = None) -> str:
-        """The seal of a field's value, or of its having none; `until`: the moment its validity ends (Unix seconds)."""
-        key, ends = self._key, self._ends if until is None or until > self._until else str(int(until))
-        about = f"\0{name}\0{ends}\0"
-        if value is None:
-            return f"{self._head}.B.{ends}.{_mac(key, 'B' + about)}"
-        text = value if isinstance(value, str) else canonical(value)
+        """The seal of a field's value, or of its having none."""
+        ends = self.ends(until)
+        if value is not None:
+            return self.text(name, canonical(value), ends, locked=locked)
+        return f"{self._head}.B.{ends}.{_mac(self._key, f'B{chr(0)}{name}{chr(0)}{ends}{chr(0)}')}"
+
+    def text(self, name: str, text: str, ends: str, *, locked: bool) -> str:
+        """The seal of a value as `canonical` spells it, a text as it is."""
+        key, about = self._key, f"\0{name}\0{ends}\0"
         if locked:
             return f"{self._head}.L.{ends}.{_mac(key, 'L' + about + text)}"
         digest = _mac(key, "V" + about + text)
