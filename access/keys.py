@@ -70,7 +70,7 @@ class Keys:
 
     def __init__(self, text: str | None) -> None:
         self._keys = KeySet.import_key_set(json.loads(text)) if text else KeySet([])
-        self._checks: dict[bytes, Callable[[bytes, bytes], bool]] = {}
+        self._checks: dict[bytes, Callable[[bytes, bytes], Any]] = {}
 
     def signed(self, header: bytes, message: bytes, signature: bytes) -> bool:
         """Whether the key that a JWS header (as it came, encoded) names made the signature; what a header says is looked at once.
@@ -81,9 +81,9 @@ class Keys:
         check = self._checks.get(header)
         if check is None:
             check = self._checks[header] = self._check(header)
-        return check(message, signature)
+        return bool(check(message, signature))
 
-    def _check(self, header: bytes) -> Callable[[bytes, bytes], bool]:
+    def _check(self, header: bytes) -> Callable[[bytes, bytes], Any]:
         said = json_b64decode(header)
         if "crit" in said:
             raise ValueError("the header asks for something that is not understood here")
@@ -93,11 +93,7 @@ class Keys:
         algorithm.check_key(key)
         if len(self._checks) >= _MOST_HEADERS:
             self._checks.clear()
-        return partial(_verified, algorithm, key)
-
-
-def _verified(algorithm: JWSAlgModel, key: Any, message: bytes, signature: bytes) -> bool:
-    return bool(algorithm.verify(message, signature, key))
+        return partial(algorithm.verify, key=key)
 
 
 def _public(key: dict[str, Any]) -> dict[str, str | list[str]]:

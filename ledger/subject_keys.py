@@ -80,7 +80,10 @@ class SubjectKeys:
 
     def under(self, key_id: bytes) -> KeySet | None:
         """The keys of this id, if they are ours."""
-        return next((one for one in self.sets if one.id == key_id), None)
+        for one in self.sets:
+            if one.id == key_id:
+                return one
+        return None
 
     def pseudonym(self, kind: str, identifier: str) -> str:
         """What the subject is called where its identifier must not stand (seals), as hex: the same for good."""

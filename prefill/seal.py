@@ -79,17 +79,20 @@ class Sealer:
     def seal(self, name: str, value: Sealed | None, *, locked: bool, until: float | None = None) -> str:
         """The seal of a field's value, or of its having none."""
         ends = self.ends(until)
-        if value is not None:
-            return self.text(name, canonical(value), ends, locked=locked)
-        return f"{self._head}.B.{ends}.{_mac(self._key, f'B{chr(0)}{name}{chr(0)}{ends}{chr(0)}')}"
+        if value is None:
+            return f"{self._head}.B.{ends}.{_mac(self._key, 'B', name, ends, '')}"
+        return self.text(name, canonical(value), ends, locked=locked)
 
     def text(self, name: str, text: str, ends: str, *, locked: bool) -> str:
-        """The seal of a value as `canonical` spells it, a text as it is."""
-        key, about = self._key, f"\0{name}\0{ends}\0"
+        """The seal of a value as `canonical` spells it: the digests of `_mac`, made here because every field of every answer has one or two."""
+        digest, about = self._key.copy(), f"\0{name}\0{ends}\0"
         if locked:
-            return f"{self._head}.L.{ends}.{_mac(key, 'L' + about + text)}"
-        digest = _mac(key, "V" + about + text)
-        return f"{self._head}.E.{ends}.{digest}.{_mac(key, 'E' + about + digest)}"
+            digest.update(f"L{about}{text}".encode())
+            return f"{self._head}.L.{ends}.{digest.hexdigest()}"
+        digest.update(f"V{about}{text}".encode())
+        told, digest = digest.hexdigest(), self._key.copy()
+        digest.update(f"E{about}{told}".encode())
+        return f"{self._head}.E.{ends}.{told}.{digest.hexdigest()}"
 
 
 def verify(
@@ -107,16 +110,16 @@ def verify(
     if len(parts) not in (5, 6) or parts[0] != _VERSION or parts[1] not in keys or not _number(parts[3]):
         return "tampered"
     key, kind, ends = place.key(keys[parts[1]]), parts[2], str(int(parts[3]))
-    about, text = f"\0{name}\0{ends}\0", "" if value is None else canonical(value)
+    text = "" if value is None else canonical(value)
     blank = value is None or value in ("", [])
     match kind, len(parts):
         case "L", 5:
-            same = genuine = _same(parts[4], _mac(key, "L" + about + text))
+            same = genuine = _same(parts[4], _mac(key, "L", name, ends, text))
         case "E", 6:
-            genuine = _same(parts[5], _mac(key, "E" + about + parts[4]))
-            same = _same(parts[4], _mac(key, "V" + about + text))
+            genuine = _same(parts[5], _mac(key, "E", name, ends, parts[4]))
+            same = _same(parts[4], _mac(key, "V", name, ends, text))
         case "B", 5:
-            genuine, same = _same(parts[4], _mac(key, "B" + about)), blank
+            genuine, same = _same(parts[4], _mac(key, "B", name, ends, "")), blank
         case _:
             return "tampered"
     if not genuine:
@@ -138,10 +141,10 @@ def canonical(value: Sealed) -> str:
     return json.dumps(rows, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _mac(key: "blake2b", text: str) -> str:
-    """The digest of a seal's kind, field, end and content under the answer's key."""
+def _mac(key: "blake2b", kind: str, name: str, ends: str, text: str) -> str:
+    """The digest of a seal's kind, field, end and text under the answer's key."""
     digest = key.copy()
-    digest.update(text.encode())
+    digest.update(f"{kind}\0{name}\0{ends}\0{text}".encode())
     return digest.hexdigest()
 
 

@@ -28,11 +28,13 @@ from serving.prefill_bodies import Batch, PrefillRequest, Verified, VerifyReques
 from serving.services import Services
 
 MOST_BYTES = 512 * 1024
-_HEADERS = [
+Headers = Sequence[tuple[bytes, bytes]]
+_HEADERS = tuple(
     (name.lower().encode(), value.encode())
     for name, value in {"Content-Type": "application/json", "Cache-Control": "no-store", **HEADERS}.items()
     if name not in OF_DOCUMENTS
-]
+)
+_NOT_MODIFIED = _HEADERS[1:]
 _CALLS, _AT_ONCE = 2, 8
 """While the entries of eight requests are committed the next eight are answered: a call has a cost of its own, two answers' worth."""
 
@@ -78,23 +80,23 @@ class Plain:
             reply = await self._answers(scope["path"], token, headers, await _body(receive))
         except Exception as error:  # noqa: BLE001 - told as what `reply` may be
             reply = error
-        status, told, body = spelled(reply)
-        await send({"type": "http.response.start", "status": status, "headers": told})
+        status, alike, own, body = spelled(reply)
+        await send({"type": "http.response.start", "status": status, "headers": [*alike, *own]})
         await send({"type": "http.response.body", "body": body})
         if isinstance(reply, Exception) and not isinstance(reply, HubError):
             raise reply
 
 
-def spelled(reply: Reply | Exception) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Status, headers and body."""
+def spelled(reply: Reply | Exception) -> tuple[int, Headers, Headers, bytes]:
+    """Status, the headers that many answers have alike, the answer's own, and the body."""
     if isinstance(reply, Exception):
         problem = problems.refusal(reply)
-        return problem.status_code, [*problem.raw_headers, *RAW], bytes(problem.body)
+        return problem.status_code, RAW, problem.raw_headers, bytes(problem.body)
     status, body, tag = reply
-    headers = [(b"content-length", str(len(body)).encode()), *(_HEADERS if status != 304 else _HEADERS[1:])]
+    own = [(b"content-length", str(len(body)).encode())]
     if tag:
-        headers.append((b"etag", tag.encode()))
-    return status, headers, body
+        own.append((b"etag", tag.encode()))
+    return status, _HEADERS if status != 304 else _NOT_MODIFIED, own, body
 
 
 def announced(headers: Mapping[bytes, bytes]) -> str:

@@ -6,7 +6,7 @@ HTTP/1.1, its length announced, nothing else under way on the connection) is ans
 """
 
 import asyncio
-from functools import partial
+from functools import lru_cache, partial
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -27,6 +27,12 @@ def wire(app: Application) -> "type[Wire]":
         places, answers = app.places, app.answers
 
     return Wired
+
+
+@lru_cache(maxsize=16)
+def _lines(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """Headers as they stand on the line; they change with the hour alone."""
+    return b"".join([b"%s: %s\r\n" % header for header in headers])
 
 
 class _Asked:
@@ -106,11 +112,12 @@ class Wire(HttpToolsProtocol):
             self.logger.error("a fault of the hub's own in %s", asked.path, exc_info=reply)
         if self.transport.is_closing():
             return
-        status, headers, body = spelled(reply)
-        lines = [b"%s: %s\r\n" % header for header in (*self.server_state.default_headers, *headers)]
+        status, alike, own, body = spelled(reply)
+        begun = STATUS_LINE[status] + _lines((*self.server_state.default_headers, *alike))
+        lines = [b"%s: %s\r\n" % header for header in own]
         if not asked.keep_alive:
             lines.append(b"connection: close\r\n")
-        self.transport.write(b"".join((STATUS_LINE[status], *lines, b"\r\n", body)))
+        self.transport.write(b"".join((begun, *lines, b"\r\n", body)))
         if not asked.keep_alive:
             self.transport.close()
         self.on_response_complete()
