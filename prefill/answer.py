@@ -11,7 +11,7 @@
    alike for everybody, and kept in `World.frames`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -28,7 +28,7 @@ from prefill.transform import ENDLESS, display, transformed
 from prefill.world import World
 from schemas.struct import Quick
 from subjects.file import Held, Item, Provenance, SubjectFile, Value
-from subjects.packing import Layout, Origin, Packed, Plain
+from subjects.packing import Cells, Layout, Origin, Packed, Plain, together
 
 Select = Mapping[str, Mapping[str, str]]
 _SERIOUS: tuple[State, ...] = ("expired", "conflicting", "stale")
@@ -76,8 +76,8 @@ def prefill(
 
 _Told = tuple[FieldAnswer, tuple[Any, ...]]
 """What is told of a field, and what the answer's tag has of it."""
-_Plains = tuple[Origin, Sequence[tuple[FormField, Plain]]]
-"""The fields whose plain values come from one origin."""
+_Plains = tuple[Origin, Sequence[tuple[FormField, str]], Callable[[Cells], Sequence[Any]]]
+"""Fields whose plain values come from one origin, each with its source's column, and what reads their values."""
 
 
 @dataclass(slots=True)
@@ -106,25 +106,25 @@ class _Answering:
     def plainly(self, wanted: Sequence[FormField], packed: Packed, file: SubjectFile) -> "dict[str, _Told]":
         """The fields with a value of which nothing is to be said but where it came from, in as few steps as can be: most are."""
         found: dict[str, _Told] = {}
+        cells, seal = packed.cells, self.sealer.text
         outside = {*self.asked.withheld, *self.asked.hidden}
-        asked = self.form.named.keys() if wanted is self.form.fields else {of.name for of in wanted}
-        cells, frames, seal = packed.cells, self.world.frames, self.sealer.text
-        for origin, fields in self.plains:
+        only = {of.name for of in wanted} - outside if outside or wanted is not self.form.fields else None
+        for origin, fields, read in self.plains:
             load, until = origin.load(cells), origin.until(cells)
             if self.over(until) or self.world.doubt(origin.dataset) is not None:
                 continue
-            alike: dict[str, FieldAnswer] = frames.setdefault((self.form.id, origin, load), {})
+            frames: dict[str, FieldAnswer] = self.world.frames.setdefault((self.form.id, origin, load), {})
             ends, tag = self.sealer.ends(self.ends(until)), ("fresh", until, origin.dataset or None, load or None)
-            for of, plain in fields:
-                name, value = of.name, plain.read(cells)
-                if value is None or name not in asked or name in outside:
+            for (of, column), value in zip(fields, read(cells), strict=False):
+                name = of.name
+                if value is None or value.__class__ is list or (only is not None and name not in only):
                     continue
-                frame = alike.get(name)
+                frame = frames.get(name)
                 if frame is None:
                     facts = packed.told(origin.dataset, load)
-                    frame = alike[name] = self.frame(of, file.provenance(facts, origin.dataset, plain.column))
+                    frame = frames[name] = self.frame(of, file.provenance(facts, origin.dataset, column))
                 text = value if value.__class__ is str else canonical(value)
-                zh, en = (text, text) if not of.reworded and text is value and text != ENDLESS else _read(of, value)
+                zh, en = (text, text) if text is value and not of.reworded and text != ENDLESS else _read(of, value)
                 sealed = seal(name, text, ends, locked=of.locked)
                 answer = replace(frame, value=value, display=zh, display_en=en, valid_until=until, seal=sealed)
                 found[name] = answer, (value, tag)
@@ -327,13 +327,16 @@ class _Answering:
 
 
 def _plains(form: Form, made: Layout) -> Sequence[_Plains]:
-    """Where the plain values of a form's fields stand in files of this layout, by what they come from."""
-    found: dict[Origin, list[tuple[FormField, Plain]]] = {}
+    """Where the plain values of a form's fields stand in files of this layout: those that are read together."""
+    found: dict[tuple[Any, ...], list[tuple[FormField, Plain]]] = {}
     for of in form.fields:
         plain = of.paths[0].plain(made) if of.paths and of.transform is None else None
         if plain is not None:
-            found.setdefault(plain.origin, []).append((of, plain))
-    return [*found.items()]
+            found.setdefault((plain.origin, plain.of, plain.entries), []).append((of, plain))
+    return [
+        (origin, [(of, plain.column) for of, plain in some], together([plain for _, plain in some]))
+        for (origin, _, _), some in found.items()
+    ]
 
 
 def _read(of: FormField, value: Value) -> tuple[str, str]:

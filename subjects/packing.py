@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 from msgspec import Struct
@@ -51,11 +52,13 @@ class Origin:
 
 
 class Plain(Struct, frozen=True):
-    """Where a plain value stands: `read` gives it, None where there is none or it is not plain."""
+    """Where a plain value stands: at `place` in the array of a class, or in the newest entry of the list that stands at `entries` in it."""
 
     origin: Origin
     column: str
-    read: Read
+    of: str
+    place: int
+    entries: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,13 +132,13 @@ class Layout:
         """A field's plain value."""
         field, of, place, _ = next(cell for cell in self.cells if cell[0]["name"] == name)
         pick, column = field["sources"][0]
-        return Plain(self.origins[pick], column, _cell(of, place))
+        return Plain(self.origins[pick], column, of, place)
 
     def newest(self, name: str, column: str, source: str) -> Plain:
         """A value of a list's newest entry; `source`: what its dataset calls the column."""
         origin, places, columns = self.lists[name]
         of, place = columns[column]
-        return Plain(origin, source, _newest(of, places[of], place))
+        return Plain(origin, source, of, place, places[of])
 
 
 class Packed(Quick, frozen=True):
@@ -187,6 +190,20 @@ class Packed(Quick, frozen=True):
             "kind": value["kind"], "id": identifier, **known, "fields": fields, "disputed": disputed, "lists": lists,
             "datasets": value["datasets"], "sources": sources,
         }  # fmt: skip
+
+
+def together(plains: Sequence[Plain]) -> Callable[[Cells], Sequence[Any]]:
+    """Reads values of one array, or of one list's newest entry: None where there is none, a list where it is not plain."""
+    of, entries, places = plains[0].of, plains[0].entries, [plain.place for plain in plains]
+    pick = itemgetter(*places, places[0])  # of one place alone it would give the bare value
+    nothing = (None,) * (len(places) + 1)
+
+    def read(cells: Cells) -> Sequence[Any]:
+        cell: Any = cells[of] if entries is None else cells[of][entries]
+        found: Sequence[Any] = pick(cell if entries is None else cell[0]) if cell else nothing
+        return found
+
+    return read
 
 
 def layout(kind: Kind, contracts: Mapping[str, Contract]) -> Layout:
