@@ -5,7 +5,8 @@ It generates fictitious persons in three datasets, pulls them and builds their f
 `hub serve`, and lets wrk (Debian: `apt install wrk`) ask over 16 connections, never for the same person twice in a run. Each of the hub's
 answers holds a token, a grant, a signed consent for that very person, a budget, a durable audit entry, provenance and seals; Feast checks
 nothing. Consents are signed with PS256 (2048 bits) or with ES256, in turn: to check one is the dearest single step. Feast is installed from
-its own lock on first use; `redis` is left out where there is no redis-server.
+its own lock on first use; `redis` is left out where there is no redis-server. All servers stand side by side and are asked in turn, so that an hour
+in which the machine is slower is everybody's.
 """
 
 import argparse
@@ -20,8 +21,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,13 +127,18 @@ def _cpu(pid: int) -> float:
     )
 
 
-def hub_runs(kind: str, subjects: int, seconds: int, runs: int, room: Path) -> dict[str, dict[str, float]]:
-    """The medians of the hub's runs, by what the consents are signed with."""
+Runs = Mapping[str, Callable[[int], dict[str, float]]]
+"""What is measured, by its label: asks for so many seconds."""
+
+
+@contextmanager
+def hub_served(kind: str, subjects: int, room: Path) -> Iterator[Runs]:
+    """The hub on a database, by what the consents are signed with; in the end its audit is verified."""
     import servers
 
     with ExitStack() as stack:
         url = stack.enter_context(servers.postgres(durable=True)) if kind == "postgres" else ""
-        port, home = servers.free_port(), room / kind
+        port, home, log = servers.free_port(), room / kind, room / f"{kind}.log"
         home.mkdir()
         hub = hub_at(home, port, url)
         print(f"\nhub on {kind}", flush=True)
@@ -145,17 +152,16 @@ def hub_runs(kind: str, subjects: int, seconds: int, runs: int, room: Path) -> d
             f"HUB_{n}_URL".upper(): hub.settings.database(n) for n in ("ledger", "subjects", "audit") if url
         }
         command = [sys.executable, "-c", "from hub.cli import main; main()", "serve", "--port", str(port)]
-        pid = stack.enter_context(served(command, port, environment, room / f"{kind}.log"))
-        found: dict[str, list[dict[str, float]]] = {algorithm: [] for algorithm in ALGORITHMS}
-        log = room / f"{kind}.log"
-        for run in range(runs + 1):
-            for algorithm in ALGORITHMS:
-                one = _run(hub, port, pid, subjects, seconds if run else 3, algorithm, room / f"{run}.jsonl")
-                if one["wrong"]:
-                    raise RuntimeError(f"{one['wrong']:.0f} answers were wrong:\n{log.read_text()[-4000:]}")
-                found[algorithm].append(one)
-        checked(hub)
-        return {algorithm: middle(one[1:]) for algorithm, one in found.items()}
+        pid = stack.enter_context(served(command, port, environment, log))
+
+        def ask(algorithm: str, seconds: int) -> dict[str, float]:
+            one = _run(hub, port, pid, subjects, seconds, algorithm, room / f"{kind}.jsonl")
+            if one["wrong"]:
+                raise RuntimeError(f"{one['wrong']:.0f} answers were wrong:\n{log.read_text()[-4000:]}")
+            return one
+
+        yield {f"hub, {kind}, {algorithm}": partial(ask, algorithm) for algorithm in ALGORITHMS}
+        print(f"\nhub on {kind}: audit verified, {checked(hub):,} entries", flush=True)
 
 
 def _run(hub: Any, port: int, pid: int, subjects: int, seconds: int, algorithm: str, asked: Path) -> dict[str, float]:
@@ -163,22 +169,23 @@ def _run(hub: Any, port: int, pid: int, subjects: int, seconds: int, algorithm: 
 
     bodies(hub, subjects, 5000 * seconds, asked, algorithm)
     token = Tokens([hub.key("token")], issuer=hub.settings.api_url).issue(
-        CLIENT, now=hub.clock(), jti=f"{asked.stem}-{algorithm}"
+        CLIENT, now=hub.clock(), jti=f"{time.time()}-{algorithm}"
     )
     return load(port, "/v1/prefill", asked, {"Authorization": f"Bearer {token.access_token}"}, seconds, pid)
 
 
-def checked(hub: Any) -> None:
-    """The audit holds an entry for every answer, and its chain is whole."""
+def checked(hub: Any) -> int:
+    """How many entries the audit holds; its chain is whole."""
     from hub import trail
 
     report = trail.verify(hub)
     assert report.ok, report.faults
-    print(f"  audit verified: {report.entries:,} entries", flush=True)
+    return int(report.entries)
 
 
-def feast_runs(kind: str, subjects: int, seconds: int, runs: int, room: Path) -> dict[str, float]:
-    """The medians of the peer's runs."""
+@contextmanager
+def feast_served(kind: str, subjects: int, room: Path) -> Iterator[Runs]:
+    """The peer on one of its local stores."""
     import servers
 
     print(f"\nFeast on {kind}", flush=True)
@@ -213,18 +220,15 @@ def feast_runs(kind: str, subjects: int, seconds: int, runs: int, room: Path) ->
         ]
         pid = stack.enter_context(served(serve, port, quiet, room / f"feast-{kind}.log"))
         features = [f"person:f{i}" for i in range(20)]
-        found = []
-        for run in range(runs + 1):
-            asked = room / f"feast-{kind}.jsonl"
+        asked = room / f"feast-{kind}.jsonl"
+
+        def ask(seconds: int) -> dict[str, float]:
             picked = random.sample(range(subjects), min(2000 * seconds, subjects))
-            asked.write_text(
-                "".join(
-                    json.dumps({"features": features, "entities": {"person_id": [identifier(n)]}}) + "\n"
-                    for n in picked
-                )
-            )
-            found.append(load(port, "/get-online-features", asked, {}, seconds if run else 3, pid))
-        return middle(found[1:])
+            wishes = [{"features": features, "entities": {"person_id": [identifier(n)]}} for n in picked]
+            asked.write_text("".join(json.dumps(one) + "\n" for one in wishes))
+            return load(port, "/get-online-features", asked, {}, seconds, pid)
+
+        yield {f"Feast, {kind}": ask}
 
 
 def peer() -> Path:
@@ -257,15 +261,18 @@ def main() -> None:
     wanted = given.what or ["sqlite", "postgres", "feast", *(["redis"] if shutil.which("redis-server") else [])]
     if shutil.which("wrk") is None:
         sys.exit("this benchmark asks with wrk: apt install wrk")
-    found = {}
-    with tempfile.TemporaryDirectory(prefix="cityhub-prefill-") as name:
+    with tempfile.TemporaryDirectory(prefix="cityhub-prefill-") as name, ExitStack() as stack:
+        runs: dict[str, Callable[[int], dict[str, float]]] = {}
         for kind in wanted:
             if kind in ("sqlite", "postgres"):
-                medians = hub_runs(kind, given.subjects, given.seconds, given.runs, Path(name))
-                found |= {f"hub, {kind}, {algorithm}": one for algorithm, one in medians.items()}
+                runs |= stack.enter_context(hub_served(kind, given.subjects, Path(name)))
             else:
                 store = {"feast": "sqlite", "redis": "redis"}[kind]
-                found[f"Feast, {store}"] = feast_runs(store, given.peer_subjects, given.seconds, given.runs, Path(name))
+                runs |= stack.enter_context(feast_served(store, given.peer_subjects, Path(name)))
+        for ask in runs.values():
+            ask(3)
+        rounds = [{label: ask(given.seconds) for label, ask in runs.items()} for _ in range(given.runs)]
+    found = {label: middle([one[label] for one in rounds]) for label in runs}
     print(f"\none form of 20 fields, 16 connections, one worker, {given.subjects:,} subjects, medians of {given.runs}")
     best = max((one["rate"] for name, one in found.items() if name.startswith("Feast")), default=0)
     for label, one in found.items():
