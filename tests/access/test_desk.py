@@ -93,6 +93,16 @@ def test_a_consent_for_anything_else_opens_nothing(here: Office, changes: dict[s
     assert ID not in str(found.refusal().problem())
 
 
+def test_a_consent_in_another_base64_than_that_of_urls_opens_nothing(here: Office) -> None:
+    told = next(text for n in range(200) if {*"-_"} & {*(text := statement(jti=f"j{n}")).rpartition(".")[2]})
+    body, _, signature = told.rpartition(".")
+    standard = signature.translate(str.maketrans("-_", "+/"))
+    for other in (standard, f"{signature}==", f"{signature}\n", f" {signature}", f"{signature}.", ""):
+        found = here.desk.decide("portal", ASK, about=LIN, statement=f"{body}.{other}")
+        assert (found.allowed, found.reason) == ((), "no-consent")
+    assert here.desk.decide("portal", ASK, about=LIN, statement=told).granted
+
+
 def test_a_consent_for_another_subject_opens_nothing(here: Office) -> None:
     found = here.desk.decide("portal", ASK, about=Subject("person", "440308199901101520"), statement=statement())
     assert (found.granted, found.reason) == (False, "no-consent")
