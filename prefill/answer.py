@@ -1,7 +1,7 @@
 """A form answered from a subject's file: a pure function of form, file, the sources' state and the hour.
 
 1. Each field's paths are followed in the file, in their order; the first value that is still valid counts, else the first there is. A field
-   outside the grant (`withheld`, `hidden`) is not even looked at; a hidden one is answered as one that nobody holds.
+   outside the grant (`withheld`, `hidden`) is passed over before anything is made of it; a hidden one is answered as one that nobody holds.
 2. What is found gets a state: `expired` (its validity is over), `conflicting` (departments disagree), `stale` (its source is late, held or
    failed) or `fresh`; where several are true the first names the state and all are among the reasons.
 3. What is not found is `not_held` only if every dataset that may supply it is fresh: absence is only as good as the source.

@@ -75,10 +75,8 @@ class Crowd:
 def _who(scope: Scope) -> bytes:
     if scope["method"] == "POST" and scope["path"].endswith("/records"):
         return _PUSHES
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            return bytes(value)
-    return b""
+    headers: dict[bytes, bytes] = dict(scope["headers"])  # of several the last counts, as for whoever reads the token
+    return headers.get(b"authorization", b"")
 
 
 async def _refusal(scope: Scope, receive: Receive, send: Send) -> None:

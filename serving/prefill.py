@@ -109,7 +109,7 @@ def announced(headers: Mapping[bytes, bytes]) -> str:
     media = headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
     if media != b"application/json":
         raise Unsupported("the Content-Type is none that is taken here", todo="send application/json")
-    length = headers.get(b"content-length", b"")
+    length = headers.get(b"content-length", b"").strip()
     if length.isdigit() and int(length) > MOST_BYTES:
         raise _too_large()
     return token

@@ -1,13 +1,15 @@
 """The shorter way to the two prefill routes: below ASGI, where a server's socket is read.
 
 uvicorn makes a scope, a task, an event and messages of every request: a tenth of what an answer costs here. A request that is as most are (POST,
-HTTP/1.1, its length announced, nothing else under way on the connection) is answered without them; every other goes uvicorn's way and finds
-`serving.prefill.Plain`, with the same answer. What is uvicorn's own here (`cycle`, `flow`, `on_response_complete`) is held by tests over a socket.
+HTTP/1.1, no larger than uvicorn itself would hold before somebody asks for it, nothing else under way on the connection) is answered without
+them; every other goes uvicorn's way and finds `serving.prefill.Plain`, with the same answer. A place is taken once the body is there: who sends
+slowly takes none. What is uvicorn's own here (`cycle`, `flow`, `on_response_complete`) is held by tests over a socket.
 """
 
 import asyncio
 from functools import lru_cache, partial
 
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from schemas.errors import HubError
@@ -82,6 +84,7 @@ class Wire(HttpToolsProtocol):
         else:
             asked.response_complete = True
             super().on_headers_complete()
+            self.cycle.keep_alive = self.cycle.keep_alive and asked.keep_alive
             super().on_body(asked.body)
             super().on_message_complete()
 
@@ -93,7 +96,8 @@ class Wire(HttpToolsProtocol):
         if busy or self.flow.write_paused or self.expect_100_continue or not parser.should_keep_alive():
             return None
         headers = dict(self.headers)
-        if b"content-length" not in headers or b"upgrade" in headers:
+        length = headers.get(b"content-length", b"")
+        if not length.isdigit() or int(length) > HIGH_WATER_LIMIT or b"upgrade" in headers:
             return None
         try:
             return _Asked(path, announced(headers), headers)

@@ -1,11 +1,11 @@
 """One subject file as text for people: masked unless the caller may see it plain."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from schemas.contract import Contract
 from schemas.masking import mask
 from subjects.file import Held, Provenance, SubjectFile, Value
-from subjects.kinds import Kind, ListOf
+from subjects.kinds import Field, Kind, ListOf
 
 
 def render(file: SubjectFile, kind: Kind, contracts: Mapping[str, Contract], *, unmask: bool = False) -> str:
@@ -34,13 +34,13 @@ class _Shown:
         for field in self.kind.fields:
             held = file.held(field.name)
             label = f"  {field.title} {field.title_en}: "
-            yield label + ("—" if held is None else self.sourced(field.element, held))
+            yield label + ("—" if held is None else self.sourced(field, held))
             for other in held.others if held else ():
-                yield f"    ≠ {self.sourced(field.element, other)}"
+                yield f"    ≠ {self.sourced(field, other)}"
 
-    def sourced(self, element: str | None, held: Held) -> str:
+    def sourced(self, field: Field, held: Held) -> str:
         until = f" 至 until {held.valid_until}" if held.valid_until else ""
-        return f"{self.text(element, held.value)}{until}  ← {_origin(held.provenance)}"
+        return f"{self.text(field.element, held.value)}{_linked(field.links)}{until}  ← {_origin(held.provenance)}"
 
     def lists(self, file: SubjectFile) -> Iterator[str]:
         for item in self.kind.lists:
@@ -53,7 +53,12 @@ class _Shown:
     def named(self, item: ListOf, name: str, value: Value) -> str:
         column = self.contracts[item.dataset].column(item.source(name))
         title = column.title if name in item.columns else name
-        return f"{title} {self.text(column.element, value)}"
+        return f"{title} {self.text(column.element, value)}{_linked(item.links.get(name, ()))}"
+
+
+def _linked(kinds: Sequence[str]) -> str:
+    """Whose file a value names: `hub subject show KIND` opens it."""
+    return f" → {' | '.join(kinds)}" if kinds else ""
 
 
 def _origin(found: Provenance) -> str:

@@ -1,13 +1,14 @@
 """Prefill over HTTP on what it rests: a consent opens what it names and is in the audit; budgets and quotas hold, from wherever it is asked."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from httpx import Response
 from joserfc import jwt
 from joserfc.jwk import KeySet, OKPKey
-from serving_city import ID, PURPOSE, City
+from serving_city import ID, PURPOSE, City, Http
 
 from access.consent import pairwise, salt
 from access.keys import checked
@@ -77,13 +78,19 @@ def test_a_consent_opens_what_it_names_and_the_grant_allows_and_which_it_was_is_
         ({}, {"purpose": "another"}, "no-grant"),
     ],
 )  # fmt: skip
-def test_a_consent_to_anything_else_opens_nothing(
+def test_a_consent_to_anything_else_opens_nothing_and_nobody_is_looked_up(
     consenting: City, claims: dict[str, Any], asked: dict[str, str], reason: str
 ) -> None:
-    refused = ask(consenting, statement(consenting, **claims), **asked)
+    looked: list[Any] = []
+    prefill = replace(consenting.services.prefill, files=looked.append, world=looked.append)
+    http = Http(consenting.with_services(prefill=prefill))
+    wish = {"form": FORM, "subject": ID, "purpose": PURPOSE, "consent": statement(consenting, **claims), **asked}
+    headers = {"Authorization": f"Bearer {consenting.token('ungranted')}"}
+    refused = http.post("/v1/prefill", json=wish, headers=headers)
     assert (refused.status_code, refused.json()["reason"]) == (403, reason)
     assert "林小满" not in refused.text
     assert [entry["result"] for entry in entries(consenting)] == [f"refused: {reason}"]
+    assert looked == [], "so known and unknown subjects take as long"
 
 
 def walk(city: City, subjects: list[str], **more: Any) -> list[int]:

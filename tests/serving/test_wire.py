@@ -139,7 +139,10 @@ def test_what_most_requests_are_told_is_the_same_on_both_ways(city: City, longer
         (200, {"version": "1.0"}),
         (200, {"version": "1.0", "Connection": "keep-alive"}),
         (200, {"Connection": "close"}),
-        (200, {"Connection": "upgrade", "Upgrade": "h2c", "body": b""}),
+        (422, {"Connection": "upgrade", "Upgrade": "h2c", "body": b""}),
+        (422, {"body": b" " * 70_000}),
+        (422, {"Content_Length": "9 ", "body": b"123456789"}),
+        (413, {"Content_Length": f"{MOST_BYTES + 1} ", "body": b"1"}),
         (401, {"Authorization": ""}),
         (401, {"Authorization": "Basic xyz"}),
         (415, {"Content_Type": "text/plain"}),
@@ -152,7 +155,7 @@ def test_a_request_that_is_not_as_most_are_goes_the_longer_way(
 ) -> None:
     with served(city.app) as address, line(address) as here:
         told = here.ask(request(city.token(), **headers))
-    assert (told.status, longer) == (422 if headers.get("body") == b"" else status, ["/v1/prefill"])
+    assert (told.status, longer) == (status, ["/v1/prefill"])
 
 
 def test_other_methods_and_addresses_are_not_taken(city: City, longer: list[str]) -> None:
@@ -245,8 +248,10 @@ def test_without_a_place_nothing_is_looked_up_and_the_connection_stays(city: Cit
     assert entries(city) == 2
 
 
-def test_an_answer_under_way_still_goes_out_when_the_server_is_told_to_stop(city: City) -> None:
-    held = Held(city)
+@pytest.mark.parametrize("places", [8, 0], ids=["answered", "refused"])
+def test_an_answer_under_way_still_goes_out_when_the_server_is_told_to_stop(city: City, places: int) -> None:
+    held, whole = Held(city), request(city.token())
+    held.app.places = type(held.app.places)(places)
     server = uvicorn.Server(
         uvicorn.Config(held.app, port=0, http=wire(held.app), log_level="error", lifespan="off", timeout_keep_alive=600)
     )
@@ -255,14 +260,16 @@ def test_an_answer_under_way_still_goes_out_when_the_server_is_told_to_stop(city
     until(lambda: server.started)
     port = server.servers[0].sockets[0].getsockname()[1]
     with line(f"http://127.0.0.1:{port}") as here:
-        here.socket.sendall(request(city.token()))
-        assert held.asked.wait(PATIENCE)
+        here.socket.sendall(whole[:-1])
+        time.sleep(0.2)
         server.should_exit = True
         until(lambda: server.servers == [] or not server.servers[0].is_serving())
         time.sleep(0.3)
+        here.socket.sendall(whole[-1:])
+        assert not places or held.asked.wait(PATIENCE)
         held.go.set()
         told = here.answer()
-        assert (told.status, told.headers["connection"]) == (200, "close")
+        assert (told.status, told.headers["connection"]) == (200 if places else 429, "close")
         assert here.ended()
     thread.join(PATIENCE)
     assert not thread.is_alive()

@@ -324,3 +324,26 @@ def test_many_pieces_and_threads_give_the_files_that_one_gives(
             many.do(work, room=Room(memory_mb=400, threads=3))
         assert many.plaintext(PEOPLE) == one.plaintext(PEOPLE)
         assert None not in many.plaintext(PEOPLE)
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({}, "passed"),
+        ({"verdict": {"rules": [{"passed": True}]}}, "passed"),
+        ({"verdict": {"rules": [{"passed": True}, {"passed": False}]}}, "warned"),
+        ({"verdict": {"outcome": "rollback", "rules": [{"passed": False}]}}, "restored"),
+    ],
+)
+def test_a_value_tells_what_the_gate_said_of_its_load(
+    kinds: dict[str, Kind], monkeypatch: pytest.MonkeyPatch, told: dict[str, Any], said: str
+) -> None:
+    city = City()
+    loads = city.loads
+    monkeypatch.setattr(city, "loads", lambda: [replace(load, facts=told) for load in loads()])
+    with town_of(city, kinds) as town:
+        city.publish("residents", [{"citizen_id": ANN, "name": "张三", "birth_date": None}])
+        town.run()
+        held = town.file(ANN).held("name")
+    assert held is not None
+    assert held.provenance.verdict == said
